@@ -1,0 +1,53 @@
+# Everything is made in .venv from this tree; nothing outside it is touched. `make` alone lists the targets.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+KILLS ?= 1000
+
+help:
+	@echo "make demo         a folder here becomes the same folder there, through a real Kafka, in about a minute"
+	@echo "make test         all tests, against a real Kafka on this machine"
+	@echo "make check        style, types, layering"
+	@echo "make bench        figures for this machine, as ratios"
+	@echo "make campaign     KILLS=1000: programs and broker killed at random points"
+	@echo "make test-lowest  the tests with the oldest libraries that are supported"
+	@echo "make clean        remove what these targets made"
+
+$(VENV)/ready: pyproject.toml requirements/ci.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements/ci.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/ready
+	@$(BIN)/openmsistream demo
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+check: $(VENV)/ready
+	$(BIN)/ruff check openmsistream tests benchmarks examples
+	$(BIN)/ruff format --check openmsistream tests benchmarks examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks
+
+campaign: $(VENV)/ready
+	$(BIN)/python -m pytest -m campaign --override-ini addopts=-q tests/campaign --kills $(KILLS)
+
+test-lowest:
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --constraint requirements/lowest.txt --editable ".[broker,test]"
+	$(VENV)-lowest/bin/python -m pytest
+
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --upgrade ".[broker,check,test]" hatchling editables
+	$(VENV)-lock/bin/python -m pip freeze --exclude openmsistream > requirements/ci.txt
+
+clean:
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help demo test check bench campaign test-lowest lock clean

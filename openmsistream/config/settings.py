@@ -1,0 +1,106 @@
+"""A configuration file by name, as typed settings: the properties of each kind of client, the wire and the group."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openmsistream.config import ini, lookup
+from openmsistream.config.environment import expand, variable
+from openmsistream.config.properties import BOOTSTRAP, ClientProperties, Property, no_broker
+from openmsistream.config.rules import Reading
+from openmsistream.config.wire import Wire, wire_of
+from openmsistream.errors import ConfigError
+
+SECTIONS = ("broker", "producer", "consumer", "heartbeat", "log", "s3")
+ENCRYPTION = "kafkacrypto"
+NEW_GROUP = "create_new"
+"""In place of a group's name: a group of this installation's own."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a configuration file asks for."""
+
+    name: str
+    path: Path
+    wire: Wire
+    """The form in which chunks are written; both are read."""
+    group_id: str | None
+    """The group that the file names; None when it names none or asks for a new one."""
+    producer: ClientProperties
+    consumer: ClientProperties
+    admin: ClientProperties
+    sections: Mapping[str, Mapping[str, str]] = field(repr=False)
+    """All sections as written, $ENV included and secrets in clear."""
+    warnings: tuple[str, ...] = ()
+    """What a program says once at its start."""
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+
+    def section(self, name: str) -> dict[str, str]:
+        """One section with its $ENV values; empty when the file has none. ConfigError for a variable that is not set.
+
+        Sections for one purpose only ([s3], [heartbeat], [log]) are expanded here, when somebody needs them.
+        """
+        texts = self.sections.get(name, {})
+        return {key: expand(key, ini.Entry(text, name), self.path, self.environ) for key, text in texts.items()}
+
+
+def load(name: str | Path, *, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read a configuration by name or path.
+
+    `name` is a path, or a name to be found in $OPENMSISTREAM_CONFIG_FILE_DIR or among the packaged files ("local",
+    "test", ...). Raises ConfigError when there is none, when it is not INI text, when a variable that it needs is not
+    set, when it names no broker, or when it asks for encryption, which is not there yet.
+    """
+    path = lookup.find(name, environ)
+    sections = ini.read(path)
+    _refuse_encryption(path, sections)
+
+    def value(section: str, key: str) -> Property:
+        entry = sections[section][key]
+        origin = f"file [{entry.section}]"
+        text = expand(key, entry, path, environ)
+        return Property(text, origin if text == entry.text else f"{origin} ${variable(entry.text)}")
+
+    reading = Reading(path, sections, value)
+    clients = (reading.producer(), reading.consumer(), reading.admin())
+    if not any(BOOTSTRAP in client.entries for client in clients):
+        raise no_broker(path)
+    group = reading.merged("broker", "consumer").get("group.id")
+    serializer = reading.merged("broker", "producer").get("value.serializer")
+    return Settings(
+        name=str(name),
+        path=path,
+        wire=wire_of(serializer.value if serializer else None, path),
+        group_id=group.value if group and group.value.lower() not in ("", NEW_GROUP) else None,
+        producer=clients[0],
+        consumer=clients[1],
+        admin=clients[2],
+        sections={name: {key: entry.text for key, entry in found.items()} for name, found in sections.items()},
+        warnings=(*_misspelt(path, sections), *reading.warnings),
+        environ=environ,
+    )
+
+
+def _refuse_encryption(path: Path, sections: ini.Sections) -> None:
+    """Never plaintext where encryption was asked for, however the section's name is spelt."""
+    for name in sections:
+        letters = "".join(filter(str.isalnum, name.lower()))
+        if difflib.SequenceMatcher(None, letters, ENCRYPTION).ratio() > 0.8:
+            raise ConfigError(
+                f"{path} asks for encryption by its section [{name}], which this version cannot do yet",
+                "nothing was sent; without that section files travel as plain text, protected by TLS only where"
+                " security.protocol says so",
+            )
+
+
+def _misspelt(path: Path, sections: ini.Sections) -> list[str]:
+    warnings = []
+    for name in sections:
+        if name not in SECTIONS and (near := difflib.get_close_matches(name.lower(), SECTIONS, n=1, cutoff=0.75)):
+            warnings.append(f"section [{name}] of {path} is not known and is not used; did you mean [{near[0]}]")
+    return warnings

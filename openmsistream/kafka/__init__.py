@@ -1,0 +1,1 @@
+"""Chunks and topics: the only room that imports confluent_kafka."""

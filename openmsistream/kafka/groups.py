@@ -1,0 +1,21 @@
+"""Who else reads with us: the members of a consumer group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from .connection import Connection
+
+
+def members(properties: Mapping[str, str], group: str, timeout: float = 5.0) -> int | None:
+    """How many members the group has; None when that cannot be told (no right to ask, or no answer in time)."""
+    connection = Connection(properties.get("bootstrap.servers", ""))
+    try:
+        client = AdminClient(connection.config(properties))
+        future = client.describe_consumer_groups([group], request_timeout=timeout)[group]
+        return len(future.result(timeout + 1).members)
+    except (KafkaException, TimeoutError):
+        return None

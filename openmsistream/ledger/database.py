@@ -1,0 +1,147 @@
+"""One ledger file: opened by one program at a time, its schema known, its writes durable in batches."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from openmsistream.errors import LedgerError
+
+VERSION = 1
+"""The schema's version, kept in SQLite's user_version. A ledger of a newer version is refused, not guessed at."""
+
+Durability = Literal["NORMAL", "FULL"]
+"""NORMAL: what was written survives kill -9. FULL: it survives a power cut as well, at a sync for each transaction."""
+
+
+class Ledger:
+    """An open ledger file and the lock that keeps others from it. Use it in `with`, or `close` it.
+
+    Raises LedgerError when another program holds it, when it is damaged or from a newer version, or cannot be written.
+    """
+
+    def __init__(self, path: Path, schema: str, *, durability: Durability) -> None:
+        self.path = path
+        self._lock = _take_lock(path)
+        try:
+            self.connection = _open(path, schema, durability)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def close(self) -> None:
+        self.connection.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """A read-only connection beside the program that writes. Raises LedgerError when there is no ledger."""
+    if not path.exists():
+        raise LedgerError(f"there is no ledger at {path}", "name a folder that a program has worked on")
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=30
+        )
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise _damaged(path, error) from error
+    return connection
+
+
+def _take_lock(path: Path) -> sqlite3.Connection:
+    """An exclusive lock that the system drops when this process ends, however it ends.
+
+    SQLite's own lock on a small file beside the ledger: the same on every system, and no second kind of code for it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = sqlite3.connect(
+            path.with_name(path.name + ".lock"), timeout=0.2, isolation_level=None, check_same_thread=False
+        )
+        lock.execute("PRAGMA locking_mode=EXCLUSIVE")
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise LedgerError(
+                f"another program is already at work on this folder and topic (it holds {path.name} in {path.parent})",
+                "stop that one first, or use another folder or topic",
+            ) from error
+        raise _unwritable(path, error) from error
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return lock
+
+
+def _open(path: Path, schema: str, durability: Durability) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={durability}")
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if found > VERSION:
+            raise LedgerError(
+                f"the ledger {path} was written by a newer openmsistream (its version {found}, known here {VERSION})",
+                "use that version, or move the ledger away to begin anew",
+            )
+        if found == 0:
+            connection.executescript(f"BEGIN;{schema};PRAGMA user_version={VERSION};COMMIT;")
+    except sqlite3.OperationalError as error:
+        raise _unwritable(path, error) from error
+    except sqlite3.DatabaseError as error:
+        raise _damaged(path, error) from error
+    return connection
+
+
+def _damaged(path: Path, error: Exception) -> LedgerError:
+    return LedgerError(
+        f"the ledger {path} is damaged ({error})",
+        "move it away to begin anew; what was sent before would then be sent again",
+    )
+
+
+def _unwritable(path: Path, error: Exception) -> LedgerError:
+    return LedgerError(
+        f"the ledger {path} cannot be written ({error})",
+        "make its folder writable, or name another with --state_dir",
+    )
+
+
+STREAMS = """
+CREATE TABLE stream (
+    id INTEGER PRIMARY KEY,
+    cluster TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    topic_id TEXT NOT NULL,
+    UNIQUE (cluster, topic, topic_id)
+);
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+"""Tables that each ledger has: the streams it knows (a re-created topic is another stream), and single facts."""
+
+
+def stream_of(connection: sqlite3.Connection, cluster: str, topic: str, topic_id: str) -> tuple[int, bool]:
+    """The number under which this ledger keeps a stream, and whether it is new to the ledger."""
+    key = (cluster, topic, topic_id)
+    query = "SELECT id FROM stream WHERE cluster=? AND topic=? AND topic_id=?"
+    row = connection.execute(query, key).fetchone()
+    if row is not None:
+        return int(row[0]), False
+    cursor = connection.execute("INSERT INTO stream (cluster, topic, topic_id) VALUES (?, ?, ?)", key)
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid, True
+
+
+def fact(connection: sqlite3.Connection, name: str, default: str) -> str:
+    """A single remembered value; when there is none, `default` is remembered from now on."""
+    connection.execute("INSERT OR IGNORE INTO fact VALUES (?, ?)", (name, default))
+    return str(connection.execute("SELECT value FROM fact WHERE name=?", (name,)).fetchone()[0])

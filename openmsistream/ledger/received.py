@@ -1,0 +1,234 @@
+"""The downloader's ledger: what was delivered under each path, what is still incomplete, and what was quarantined."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .database import STREAMS, Ledger, fact, stream_of
+
+State = Literal["delivered", "failed"]
+"""delivered: the file stands under its name. failed: this generation will not be tried again; see reason."""
+
+QUARANTINE_RECORDS = 10_000
+QUARANTINE_VALUE_BYTES = 65_536
+"""The quarantine keeps the newest 10,000 records, of each at most 64 KiB of its value: 640 MB when all else fails."""
+
+SCHEMA = (
+    STREAMS
+    + """
+CREATE TABLE received (
+    stream INTEGER NOT NULL REFERENCES stream,
+    path TEXT NOT NULL,
+    state TEXT NOT NULL,
+    generation TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    first_offset INTEGER NOT NULL,
+    timestamp_ms INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    digest TEXT,
+    reason TEXT,
+    updated REAL NOT NULL,
+    PRIMARY KEY (stream, path, state)
+) WITHOUT ROWID;
+CREATE TABLE incomplete (
+    stream INTEGER NOT NULL REFERENCES stream,
+    partition INTEGER NOT NULL,
+    first_offset INTEGER NOT NULL,
+    generation TEXT NOT NULL,
+    path TEXT NOT NULL,
+    last_offset INTEGER NOT NULL,
+    last_news REAL NOT NULL,
+    retired INTEGER NOT NULL,
+    missing TEXT NOT NULL,
+    PRIMARY KEY (stream, generation)
+) WITHOUT ROWID;
+CREATE TABLE quarantine (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    timestamp_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    key BLOB,
+    value BLOB,
+    value_bytes INTEGER,
+    headers TEXT NOT NULL,
+    noted REAL NOT NULL,
+    UNIQUE (topic, partition, offset, timestamp_ms)
+);
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedFile:
+    """What last became of a path: which generation, where its first chunk stands, its digest, and why it failed if it did."""
+
+    path: str
+    state: State
+    generation: str
+    partition: int
+    first_offset: int
+    timestamp_ms: int
+    size: int
+    mtime_ns: int
+    digest: str | None
+    reason: str | None
+    updated: float
+
+
+@dataclass(frozen=True, slots=True)
+class IncompleteFile:
+    """A generation of which chunks are missing. `last_news` is the Unix time at which a new chunk last came."""
+
+    partition: int
+    first_offset: int
+    generation: str
+    path: str
+    last_offset: int
+    last_news: float
+    retired: bool
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedRecord:
+    """A record that could not be used, and why. `value` may be cut short; `value_bytes` is its whole length, None for null."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    reason: str
+    key: bytes | None
+    value: bytes | None
+    value_bytes: int | None
+    headers: list[tuple[str, str]]
+    noted: float
+    id: int = 0
+
+
+_COLUMNS = "path, state, generation, partition, first_offset, timestamp_ms, size, mtime_ns, digest, reason, updated"
+_INCOMPLETE = "partition, first_offset, generation, path, last_offset, last_news, retired, missing"
+_QUARANTINE = "topic, partition, offset, timestamp_ms, reason, key, value, value_bytes, headers, noted"
+
+
+class ReceivedLedger(Ledger):
+    """What was received into one root from one topic. Its threads take turns by the downloader's lock."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, SCHEMA, durability="FULL")  # offsets are committed on the strength of its rows
+        self.stream = 0
+
+    def use_stream(self, cluster: str, topic: str, topic_id: str) -> None:
+        """Work on this stream from now on."""
+        self.stream, _ = stream_of(self.connection, cluster, topic, topic_id)
+
+    def installation(self) -> str:
+        """The id of this installation, made once: the last part of the name of its consumer group."""
+        return fact(self.connection, "installation", secrets.token_hex(4))
+
+    def get(self, path: str) -> ReceivedFile | None:
+        """What stands under this path, as far as it came from here."""
+        return delivered(self.connection, self.stream, path)
+
+    def write(self, rows: Iterable[ReceivedFile]) -> None:
+        """Replace these rows and drop what was noted as incomplete of the same generations; one transaction, durable."""
+        rows = list(rows)
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            self.connection.executemany(
+                f"INSERT OR REPLACE INTO received (stream, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    (self.stream, r.path, r.state, r.generation, r.partition, r.first_offset, r.timestamp_ms, r.size,
+                     r.mtime_ns, r.digest, r.reason, r.updated)
+                    for r in rows
+                ),
+            )  # fmt: skip
+            self.connection.executemany(  # a failure is over when something newer was delivered
+                "DELETE FROM received WHERE stream=? AND path=? AND state='failed' "
+                "AND NOT (partition=? AND first_offset>?)",
+                ((self.stream, r.path, r.partition, r.first_offset) for r in rows if r.state == "delivered"),
+            )
+            self.connection.executemany(
+                "DELETE FROM incomplete WHERE stream=? AND generation=?", ((self.stream, r.generation) for r in rows)
+            )
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def note_incomplete(self, rows: Iterable[IncompleteFile]) -> None:
+        """Replace what is noted of these unfinished generations."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        self.connection.executemany(
+            f"INSERT OR REPLACE INTO incomplete (stream, {_INCOMPLETE}) VALUES (?,?,?,?,?,?,?,?,?)",
+            (
+                (self.stream, r.partition, r.first_offset, r.generation, r.path, r.last_offset, r.last_news, r.retired,
+                 r.missing)
+                for r in rows
+            ),
+        )  # fmt: skip
+        self.connection.execute("COMMIT")
+
+    def forget_incomplete(self, generation: str) -> None:
+        """This generation is complete, abandoned or replaced."""
+        self.connection.execute("DELETE FROM incomplete WHERE stream=? AND generation=?", (self.stream, generation))
+
+    def incomplete(self) -> list[IncompleteFile]:
+        query = f"SELECT {_INCOMPLETE} FROM incomplete WHERE stream=? ORDER BY path"
+        rows = self.connection.execute(query, (self.stream,))
+        return [
+            IncompleteFile(p, first, gen, path, last, news, bool(retired), missing)
+            for p, first, gen, path, last, news, retired, missing in rows
+        ]
+
+    def quarantine(self, records: Iterable[QuarantinedRecord]) -> None:
+        """Keep records with their reasons; the oldest beyond the limit go. The same record is kept once."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        self.connection.executemany(
+            f"INSERT OR IGNORE INTO quarantine ({_QUARANTINE}) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (
+                (r.topic, r.partition, r.offset, r.timestamp_ms, r.reason, r.key,
+                 None if r.value is None else r.value[:QUARANTINE_VALUE_BYTES], r.value_bytes, json.dumps(r.headers),
+                 r.noted)
+                for r in records
+            ),
+        )  # fmt: skip
+        self.connection.execute(
+            "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (QUARANTINE_RECORDS,)
+        )
+        self.connection.execute("COMMIT")
+
+
+def delivered(connection: sqlite3.Connection, stream: int, path: str) -> ReceivedFile | None:
+    """What was last delivered under this path."""
+    query = f"SELECT {_COLUMNS} FROM received WHERE stream=? AND path=? AND state='delivered'"
+    values = connection.execute(query, (stream, path)).fetchone()
+    return None if values is None else ReceivedFile(*values)
+
+
+def failures(connection: sqlite3.Connection, stream: int) -> list[ReceivedFile]:
+    """The files that failed and were not delivered since."""
+    query = f"SELECT {_COLUMNS} FROM received WHERE stream=? AND state='failed' ORDER BY path"
+    return [ReceivedFile(*values) for values in connection.execute(query, (stream,))]
+
+
+def quarantined(connection: sqlite3.Connection) -> list[QuarantinedRecord]:
+    """All records in the quarantine of a ledger, oldest first."""
+    rows = connection.execute(f"SELECT {_QUARANTINE}, id FROM quarantine ORDER BY id")
+    return [
+        QuarantinedRecord(*row[:8], _headers(row[8]), *row[9:])  # type: ignore[call-arg]
+        for row in rows
+    ]
+
+
+def _headers(text: str) -> list[tuple[str, str]]:
+    return [(str(name), str(value)) for name, value in json.loads(text)]

@@ -1,0 +1,106 @@
+"""What a program says of itself: to standard error, and to a file when one is asked for."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from openmsistream.errors import FolderError
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def level_of(level: int | str) -> int:
+    """The number of a logging level, from its name in any case or its number; ValueError for anything else."""
+    if isinstance(level, str):
+        number = logging.getLevelNamesMapping().get(level.strip().upper())
+        level = int(level) if number is None else number
+    if level < 0:
+        raise ValueError(f"{level} is below every level")
+    return level
+
+
+def log_file(path: Path, program: str) -> Path:
+    """The file for a `--logger_file_path`: itself, or a file of the program's name when it is a folder.
+
+    A name without a dot is a folder, as it always was for this option.
+    """
+    return path / f"{program}.log" if path.is_dir() or "." not in path.name else path
+
+
+@contextmanager
+def logging_to(
+    *, stream_level: int | str = logging.INFO, file: Path | None = None, file_level: int | str = logging.WARNING
+) -> Iterator[None]:
+    """Log like a program while this lasts; afterwards logging is as it was.
+
+    The file is made, with its folder, and added to. FolderError when it cannot be written.
+    """
+    handlers: list[logging.Handler] = [_prepared(_StandardError(), level_of(stream_level))]
+    if file is not None:
+        handlers.append(_prepared(_opened(file), level_of(file_level)))
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(min(handler.level for handler in handlers))
+    for handler in handlers:
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+class Lines(logging.Formatter):
+    """`2026-11-21 12:41:16.123+01:00 WARNING message`: local time with its distance from UTC.
+
+    Names of files come from other machines: control characters in a message are spelt out, and its further lines are
+    indented, so that nobody can draw on the terminal or write a line that looks like the program's own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return datetime.fromtimestamp(record.created).astimezone().isoformat(" ", "milliseconds")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        spelt = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], record.message)
+        record.message = spelt.replace("\n", "\n    ")
+        return super().formatMessage(record)
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error at that moment: a live display puts itself in its place while it is shown."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+def _prepared(handler: logging.Handler, level: int) -> logging.Handler:
+    handler.setLevel(level)
+    handler.setFormatter(Lines())
+    return handler
+
+
+def _opened(file: Path) -> logging.Handler:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # a name that is not valid Unicode must not be the end of the message that speaks of it
+        return logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise FolderError(
+            f"the log file {file} cannot be written: {error.strerror}", "choose another one with --logger_file_path"
+        ) from error

@@ -1,0 +1,152 @@
+"""The life of a program: it works until a signal, a command or a dead worker ends it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Protocol
+
+from openmsistream.errors import OpenMSIStreamError
+
+from .progress import Display, Snapshot
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN = 6.0
+"""Seconds for what is in flight after a stop; containers are killed 10 s after the signal, and leaving takes a moment."""
+
+_TURN = 0.1
+
+Commands = queue.Queue[str]
+
+
+class Worker(Protocol):
+    """What runs: a thing with threads of its own."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    @property
+    def error(self) -> BaseException | None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self, within: float = ...) -> None: ...
+
+    def join(self) -> None: ...
+
+
+def run(
+    worker: Worker, commands: Commands, title: str, look: Callable[[], Snapshot], *, update_secs: float, live: bool
+) -> str:
+    """Run a worker until "q" comes, a signal comes or it ends; gives the summary line.
+
+    Raises what the worker died of. A first SIGINT or SIGTERM stops it in good order, a second one ends the process.
+    """
+    display = Display(title, look, update_secs, live=live)
+    with _signals(commands):
+        worker.start()
+        try:
+            with display.showing():
+                _follow(worker, commands, display)
+        finally:
+            worker.stop(STOP_WITHIN)
+            worker.join()
+    if worker.error is not None:
+        raise worker.error
+    return display.end()
+
+
+def _follow(worker: Worker, commands: Commands, display: Display) -> None:
+    while worker.alive:
+        try:
+            command = commands.get(timeout=_TURN).strip().lower()
+        except queue.Empty:
+            command = ""
+        if command in ("q", "quit"):
+            log.info("stopping")
+            return
+        if command in ("c", "check"):
+            display.say()
+        elif command:
+            log.info("%r is no command here; q stops, c shows how far it is", command)
+        display.tick()
+
+
+@contextmanager
+def _signals(commands: Commands) -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into "q"; only the main thread may do that, elsewhere nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = 0
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came += 1
+        if came > 1:
+            os._exit(128 + number)  # the ledger is sound either way
+        commands.put("q")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def listen_to_keyboard(commands: Commands) -> None:
+    """Take commands from standard input, a line each, for as long as there is any."""
+    if not _may_read_terminal():
+        return
+
+    def listen() -> None:
+        for text in sys.stdin:
+            if text.strip():
+                commands.put(text)
+
+    threading.Thread(target=listen, name="keyboard", daemon=True).start()
+
+
+def _may_read_terminal() -> bool:
+    """A background job that reads the terminal would be stopped by it; a closed standard input cannot be read."""
+    if sys.stdin is None or sys.stdin.closed:
+        return False
+    try:
+        if sys.stdin.isatty() and hasattr(os, "tcgetpgrp"):
+            return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def main(work: Callable[[], int]) -> int:
+    """The outermost shell of every program: our errors become one line and their exit code."""
+    try:
+        return work()
+    except OpenMSIStreamError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, step: float = 0.02) -> bool:
+    """Wait for a condition; False when it does not come true within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(step)
+    return True

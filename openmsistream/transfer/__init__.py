@@ -1,0 +1,1 @@
+"""The two directions: a folder becomes a stream (upload), a stream becomes a folder (download)."""

@@ -1,0 +1,145 @@
+"""The program DataFileDownloadDirectory and its class: every file of a topic appears, whole and verified, in a folder."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import queue
+import re
+from pathlib import Path
+from typing import Any, Self
+
+from openmsistream.config import load
+from openmsistream.program import arguments, options, progress, run
+
+from .downloader import GIVE_UP_AFTER, Downloader, DownloadOptions
+
+log = logging.getLogger(__name__)
+
+NAME = "DataFileDownloadDirectory"
+
+
+class DataFileDownloadDirectory:
+    """A folder in which the files of a topic appear. The arguments are those of OpenMSIStream.
+
+    `consumer_group_id` "create_new" (or None) means a group of this installation, which goes on where it was after a
+    restart. `datafile_type` and `n_threads` are kept for programs that pass them. Further keyword arguments:
+    `update_secs`, `streamlevel`, `logger_file`, `filelevel`, and `from_beginning`, `give_up_after`, `state_dir`.
+    """
+
+    def __init__(
+        self,
+        dirpath: str | Path,
+        config_path: str | Path,
+        topic_name: str,
+        datafile_type: type | None = None,
+        filepath_regex: str | re.Pattern[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.control_command_queue: run.Commands = queue.Queue()
+        self._settings = load(config_path)
+        group = kwargs.pop("consumer_group_id", None)
+        kwargs.pop("n_threads", None)
+        from_beginning = kwargs.pop("from_beginning", False)
+        give_up_after = kwargs.pop("give_up_after", GIVE_UP_AFTER)
+        self._common = options.CommonOptions.take(kwargs)
+        self._options = DownloadOptions(
+            root=Path(dirpath),
+            topic=topic_name,
+            regex=re.compile(filepath_regex) if isinstance(filepath_regex, str) else filepath_regex,
+            group=None if group is None or group.lower() == "create_new" else group,
+            from_beginning=from_beginning,
+            give_up_after=give_up_after,
+            state_dir=self._common.state_dir,
+            program=type(self).__name__,
+        )
+        self.logger = self._common.logger(NAME)
+        self.summary = ""
+
+    def reconstruct(self) -> tuple[int, int, int, list[str]]:
+        """Receive files until "q" is put into `control_command_queue` or a signal comes.
+
+        Gives the numbers of records read, of records used, of files delivered, and the paths of the last of these.
+        """
+        for warning in self._settings.warnings:
+            log.warning("%s", warning)
+        downloader = Downloader(self._options, self._settings)
+        log.info("reading as a member of group %s", downloader.group)
+        self.summary = run.run(
+            downloader,
+            self.control_command_queue,
+            f"{self._options.topic} -> {self._options.root.name}",
+            lambda: snapshot(downloader),
+            update_secs=self._common.update_secs,
+            live=self._common.live,
+        )
+        tally = downloader.tally
+        return tally.records, tally.records - tally.quarantined, tally.files, list(tally.recent)
+
+    def close(self) -> None:
+        """Let go of everything; may be called more than once."""
+        self._common.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @classmethod
+    def run_from_command_line(cls, args: list[str] | None = None) -> None:
+        """Run the program with these arguments, or those of the command line; ends by SystemExit."""
+        raise SystemExit(run.main(lambda: _program(cls, arguments.parse(parser(), args))))
+
+
+def snapshot(downloader: Downloader) -> progress.Snapshot:
+    """How far a download is."""
+    tally, receiving = downloader.tally, downloader.receiving
+    unfinished = receiving.unfinished if receiving is not None else []
+    items = tuple(progress.Item(i.path, i.reassembly.received, i.size) for i in unfinished)
+    return progress.Snapshot(
+        verb="received", files=tally.files, bytes=tally.bytes, moved=tally.chunk_bytes, failed=len(tally.failed),
+        items=items, trouble=downloader.trouble, last=tally.recent[-1] if tally.recent else "",
+    )  # fmt: skip
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = arguments.new_parser(
+        NAME, "Put every file of a topic, whole and verified, into a folder, as soon as it is there."
+    )
+    made.add_argument("output_dir", type=Path, help="the folder to write to; made when it is missing")
+    arguments.add_connection(made)
+    made.add_argument(
+        "--download_regex", type=arguments.regex, default=None,
+        help="receive only files whose relative path matches this from its start",
+    )  # fmt: skip
+    made.add_argument("--n_threads", type=arguments.positive_int, default=2, help="taken, not needed any more")
+    made.add_argument(
+        "--from_beginning", action="store_true",
+        help="read the topic again from its oldest record; what is there already is not written again",
+    )  # fmt: skip
+    made.add_argument(
+        "--give_up_after", type=arguments.positive_float, default=GIVE_UP_AFTER,
+        help="seconds without news after which an unfinished file is listed as incomplete",
+    )  # fmt: skip
+    options.add_common(made)
+    return made
+
+
+def _program(cls: type[DataFileDownloadDirectory], args: argparse.Namespace) -> int:
+    download = cls(
+        args.output_dir, args.config, args.consumer_topic_name, filepath_regex=args.download_regex,
+        consumer_group_id=args.consumer_group_id, from_beginning=args.from_beginning, give_up_after=args.give_up_after,
+        **options.common_of(args),
+    )  # fmt: skip
+    with download:
+        run.listen_to_keyboard(download.control_command_queue)
+        download.reconstruct()
+        print(download.summary)
+    return 0
+
+
+def main(args: list[str] | None = None) -> None:
+    """The program."""
+    DataFileDownloadDirectory.run_from_command_line(args)

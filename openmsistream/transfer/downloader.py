@@ -1,0 +1,301 @@
+"""A stream becomes a folder: the loop of the download program and the threads around it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from openmsistream.config import Settings
+from openmsistream.errors import FolderError, OpenMSIStreamError
+from openmsistream.kafka.admin import Admin, Topic
+from openmsistream.kafka.commits import Commit, Progress
+from openmsistream.kafka.consumer import BEGINNING, ChunkConsumer, TopicGone
+from openmsistream.kafka.groups import members
+from openmsistream.ledger.database import reader
+from openmsistream.ledger.location import state_folder
+from openmsistream.ledger.received import ReceivedLedger
+
+from .disk import Target
+from .finishing import Finisher
+from .receiving import Receiving, Tally
+from .space import Space
+from .topics import check, describe
+
+log = logging.getLogger(__name__)
+
+GIVE_UP_AFTER = 24 * 3600.0
+"""Seconds without a new chunk after which an unfinished file is listed as incomplete and holds nothing any more."""
+
+_TURN = 0.2
+"""Seconds that the loop waits for a record before it looks after the rest; a record ends the wait at once."""
+
+_COMMIT_EVERY = 0.5
+_CARE_EVERY = 5.0
+_NOTE_EVERY = 30.0
+_TOPIC_EVERY = 10.0
+_DRAIN = 8.0
+"""Seconds that giving up partitions, or stopping, waits for whole files to become durable."""
+
+
+@dataclass(frozen=True)
+class DownloadOptions:
+    """What to download and how. `group` None: one of this installation's own. Times in seconds."""
+
+    root: Path
+    topic: str
+    regex: re.Pattern[str] | None = None
+    group: str | None = None
+    from_beginning: bool = False
+    give_up_after: float = GIVE_UP_AFTER
+    state_dir: Path | None = None
+    program: str = "DataFileDownloadDirectory"
+
+    @property
+    def ledger_path(self) -> Path:
+        return state_folder(self.root, self.state_dir) / f"download-{self.topic}.sqlite"
+
+
+class Downloader:
+    """One topic being received into one folder until it is stopped. `start`, then `stop`, then `join`.
+
+    Making it checks the folder, the ledger, the broker and the topic, and raises an OpenMSIStreamError that says what is
+    wrong. A topic that does not exist yet is waited for.
+    """
+
+    def __init__(self, options: DownloadOptions, settings: Settings) -> None:
+        self.options = options
+        self.tally = Tally()
+        self.error: BaseException | None = None
+        self.receiving: Receiving | None = None
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._within = 6.0
+        self._replaced = threading.Event()
+        self._trouble = ""
+        self._consumer: ChunkConsumer | None = None
+        prepare_folder(options.root)
+        self._admin = Admin(settings.admin.properties, str(settings.path))
+        self._topic = self._admin.topic(options.topic)
+        with contextlib.ExitStack() as stack:
+            self._ledger = stack.enter_context(ReceivedLedger(options.ledger_path))
+            self._known = stack.enter_context(contextlib.closing(reader(options.ledger_path)))
+            self._target = stack.enter_context(contextlib.closing(Target(options.root)))
+            self._target.remove_parts()
+            self._space = Space(self._target.free_bytes, self._target.total_bytes)
+            self._finisher = stack.enter_context(contextlib.closing(Finisher(options.root, self._ledger)))
+            self.group = self._group()
+            if self._topic is not None:
+                self._say(self._topic)
+            self._resources = stack.pop_all()
+        self._threads: list[threading.Thread] = []
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to receive, in threads of this object."""
+        for name, work in (("download", self._run), ("topic", self._follow_topic)):
+            thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, within: float = 6.0) -> None:
+        """Finish what is whole, commit, and end within so many seconds."""
+        self._within = within
+        self._stopping.set()
+
+    def join(self) -> None:
+        """Wait for the end and let go of everything."""
+        for thread in self._threads:
+            thread.join()
+        self._resources.close()
+
+    @property
+    def alive(self) -> bool:
+        return bool(self._threads) and self._threads[0].is_alive()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing moves just now, in words; empty when it does."""
+        consumer = self._consumer
+        return self._trouble or (consumer.connection.trouble if consumer is not None else "")
+
+    def _guarded(self, work) -> None:  # type: ignore[no-untyped-def]
+        try:
+            work()
+        except BaseException as error:
+            self.error = self.error or error
+            log.debug("thread ended", exc_info=True)
+        finally:
+            self._stopping.set()
+
+    def _group(self) -> str:
+        """The group named on the command line, or one of this installation, so that each one has a full copy."""
+        if self.options.group is not None:
+            return self.options.group
+        base = self._settings.group_id or "openmsistream"
+        return f"{base}-{self.options.program}-{self._ledger.installation()}"
+
+    def _say(self, topic: Topic) -> None:
+        log.info("%s", describe(topic))
+        check(topic, None)
+
+    # -- sessions: one for each topic id --------
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            topic = self._wait_for_topic()
+            if topic is None:
+                return
+            self._replaced.clear()
+            self._ledger.use_stream(topic.cluster_id, topic.name, topic.topic_id)
+            try:
+                _Session(self, topic).run()
+            except TopicGone as gone:
+                log.warning("topic %s is gone (%s); waiting until it is made again", topic.name, gone)
+                self._topic = None
+
+    def _wait_for_topic(self) -> Topic | None:
+        said = False
+        while not self._stopping.is_set():
+            if self._topic is not None:
+                return self._topic
+            self._trouble = f"topic {self.options.topic} does not exist yet"
+            if not said:
+                log.warning("%s; waiting for it (an uploader makes it)", self._trouble)
+                said = True
+            self._stopping.wait(1.0)
+            self._topic = self._ask()
+            if self._topic is not None:
+                self._trouble = ""
+                self._say(self._topic)
+        return None
+
+    def _ask(self) -> Topic | None:
+        try:
+            return self._admin.topic(self.options.topic)
+        except OpenMSIStreamError as error:
+            log.debug("asking for the topic: %s", error)
+            return None
+
+    def _follow_topic(self) -> None:
+        """Look whether the topic is still the same one."""
+        while not self._stopping.wait(_TOPIC_EVERY):
+            before, now = self._topic, self._ask()
+            if before is not None and now is not None and before.topic_id != now.topic_id:
+                log.warning("topic %s was made again: it is read from its beginning", now.name)
+                self._topic = now
+                self._replaced.set()
+
+
+class _Session:
+    """The reading of one topic as one member of a group, until it is stopped or the topic is another one."""
+
+    def __init__(self, downloader: Downloader, topic: Topic) -> None:
+        self._down = downloader
+        self._options = downloader.options
+        self._finisher = downloader._finisher
+        self._rewound: set[int] = set()
+        self._ask_members_at = float("inf")
+        self._due = {"commit": 0.0, "care": 0.0, "note": time.monotonic() + _NOTE_EVERY}
+        self.receiving = Receiving(
+            downloader._ledger,
+            downloader._known,
+            downloader._target,
+            downloader._space,
+            downloader._finisher,
+            downloader.tally,
+            regex=self._options.regex,
+            give_up_after=self._options.give_up_after,
+        )
+        self.consumer = ChunkConsumer(downloader._settings.consumer.properties, downloader.group, topic.name, self)
+        downloader.receiving, downloader._consumer = self.receiving, self.consumer
+
+    def run(self) -> None:
+        """Read until the end of the session; what is durable is committed then."""
+        down = self._down
+        try:
+            while not down._stopping.is_set() and not down._replaced.is_set():
+                for record in self.consumer.records(_TURN):
+                    self.receiving.take(record)
+                self.receiving.settle()
+                if self._finisher.error is not None:
+                    raise self._finisher.error
+                self._look_after(time.monotonic())
+            if not down._replaced.is_set():
+                self._hand_in(frozenset(self.receiving.lanes), down._within)
+        finally:
+            self.receiving.close_lanes(frozenset(self.receiving.lanes))
+            self.consumer.close()
+
+    def _look_after(self, now: float) -> None:
+        if now >= self._due["commit"]:
+            self._due["commit"] = now + _COMMIT_EVERY
+            self.consumer.commit(self.receiving.commits())
+        if now >= self._due["care"]:
+            self._due["care"] = now + _CARE_EVERY
+            self.receiving.retire_silent()
+            for partition, offset in self.receiving.places_to_read_again().items():
+                self.consumer.seek(partition, offset)
+        if now >= self._due["note"]:
+            self._due["note"] = now + _NOTE_EVERY
+            self.receiving.note_unfinished()
+        if now >= self._ask_members_at:
+            self._ask_members_at = float("inf")
+            self._say_members()
+
+    def _say_members(self) -> None:
+        found = members(self._down._settings.admin.properties, self._down.group)
+        if found is not None and found > 1:
+            log.warning("files are shared with %d other readers of group %s", found - 1, self._down.group)
+
+    # -- partitions that come and go; called inside `records` --------
+
+    def gained(self, commits: Mapping[int, Commit | None]) -> Mapping[int, int | None]:
+        starts: dict[int, int | None] = {}
+        progress: dict[int, Progress] = {}
+        for partition, commit in commits.items():
+            if self._options.from_beginning and partition not in self._rewound:
+                self._rewound.add(partition)
+                starts[partition], progress[partition] = BEGINNING, Progress(0)
+            elif commit is None:
+                starts[partition], progress[partition] = None, Progress(0)
+            else:
+                starts[partition], progress[partition] = commit.offset, Progress.of(commit)
+        self.receiving.open_lanes(progress)
+        self._ask_members_at = time.monotonic() + 2.0
+        log.debug("reading partitions %s", sorted(commits))
+        return starts
+
+    def giving_up(self, partitions: frozenset[int]) -> None:
+        self._hand_in(partitions, _DRAIN)
+        self.receiving.close_lanes(partitions)
+
+    def lost(self, partitions: frozenset[int]) -> None:
+        self.receiving.close_lanes(partitions)
+
+    def _hand_in(self, partitions: frozenset[int], within: float) -> None:
+        """Let whole files become durable and commit all that is."""
+        self._finisher.drain(within)
+        self.receiving.settle()
+        self.receiving.note_unfinished()
+        commits = self.receiving.commits()
+        self.consumer.commit({p: c for p, c in commits.items() if p in partitions}, wait=True)
+
+
+def prepare_folder(root: Path) -> None:
+    """Make the target folder when it is missing; raise FolderError unless files can be made in it."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise FolderError(f"{root} is a file, not a folder", "name a folder to write to") from error
+    except OSError as error:
+        raise FolderError(f"the folder {root} cannot be made: {error.strerror}", "make it, or name another") from error
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise FolderError(f"the folder {root} is not writable", "give this user the right to write there")

@@ -1,0 +1,347 @@
+"""Whole files become visible and durable, small ones many at a time, large ones beside them.
+
+The order for each: write part, sync part, rename, sync folder, ledger row; only then is it reported, so that an offset
+may depend on it. Of one path only one generation is here at a time (the receiving thread sees to that), so what is found
+under a name stays true until it is replaced.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from openmsistream.errors import FolderError
+from openmsistream.files import digest
+from openmsistream.files.reassembly import Contradiction
+from openmsistream.ledger.received import IncompleteFile, QuarantinedRecord, ReceivedFile, ReceivedLedger
+
+from .disk import Folder, Target
+from .incoming import Incoming, WrongDigest, write_all
+
+log = logging.getLogger(__name__)
+
+_SMALL_BATCH = 256
+_SMALL_BYTES = 16 << 20
+"""Bytes of small files that may wait in memory; beyond it receiving stands still."""
+
+_SYNC_THREADS = 8
+"""Syncs that run side by side: the file system makes one journal entry of many (measured, docs/performance.md)."""
+
+_WRITE_BACK = 16 << 20
+"""Bytes of a large file after which they are written back, so that its last sync does not stall everybody else's."""
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DISK_BROKEN = (errno.EIO, errno.ESTALE, errno.EROFS, errno.ENODEV)
+
+
+class Ending(Enum):
+    """How the finishing of a file ended."""
+
+    DELIVERED = "delivered"
+    UNCHANGED = "already there"
+    SUPERSEDED = "replaced by a newer version"
+    FAILED = "failed"
+    NO_SPACE = "no space"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of one file; `reason` says why when it failed."""
+
+    incoming: Incoming
+    ending: Ending
+    reason: str = ""
+
+
+class Finisher:
+    """Takes whole files, gives back how each ended. `close` it; `error` is set when a lane has died."""
+
+    def __init__(self, root: Path, ledger: ReceivedLedger) -> None:
+        self.error: BaseException | None = None
+        self._root = root
+        self._ledger = ledger
+        self._changed = threading.Condition()
+        self._small: deque[Incoming] = deque()
+        self._large: deque[Incoming] = deque()
+        self._small_bytes = 0
+        self._unfinished = 0
+        self._results: list[Finished] = []
+        self._closing = False
+        self._publishing = threading.Lock()
+        self._syncs = ThreadPoolExecutor(_SYNC_THREADS, thread_name_prefix="sync")
+        self._write_backs = ThreadPoolExecutor(1, thread_name_prefix="write-back")
+        self._threads = [
+            threading.Thread(target=self._lane, args=(take,), name=name, daemon=True)
+            for name, take in (("finish-small", self._take_small), ("finish-large", self._take_large))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    # -- for the receiving thread --------
+
+    def submit(self, incoming: Incoming) -> None:
+        """Finish this file; waits while too many small ones are in memory."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._small_bytes < _SMALL_BYTES or self.error is not None)
+            self._unfinished += 1
+            if incoming.data is not None:
+                self._small.append(incoming)
+                self._small_bytes += len(incoming.data)
+            else:
+                self._large.append(incoming)
+            self._changed.notify_all()
+
+    def results(self) -> list[Finished]:
+        """What has ended since the last call."""
+        if not self._results:
+            return []
+        with self._changed:
+            taken, self._results = self._results, []
+        return taken
+
+    def wait_for_result(self, timeout: float) -> bool:
+        """Wait until something has ended; False when nothing does within `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._results) or self.error is not None, timeout)
+
+    def drain(self, timeout: float) -> bool:
+        """Wait until everything submitted has ended."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._unfinished or self.error is not None, timeout)
+
+    def write_back(self, incoming: Incoming) -> None:
+        """Have the bytes of a large part written to disk while more of them come."""
+        if incoming.unsynced < _WRITE_BACK or (incoming.write_back is not None and not incoming.write_back.done()):
+            return
+        incoming.unsynced = 0
+        incoming.write_back = self._write_backs.submit(_sync_copy, os.dup(incoming.fd))
+
+    def record(self, rows: list[ReceivedFile]) -> None:
+        """Write rows of files that were not finished here; the ledger's writers take turns."""
+        with self._publishing:
+            self._ledger.write(rows)
+
+    def record_incomplete(self, rows: list[IncompleteFile]) -> None:
+        if rows:
+            with self._publishing:
+                self._ledger.note_incomplete(rows)
+
+    def record_quarantine(self, records: list[QuarantinedRecord]) -> None:
+        with self._publishing:
+            self._ledger.quarantine(records)
+
+    def forget_incomplete(self, generation: str) -> None:
+        with self._publishing:
+            self._ledger.forget_incomplete(generation)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._syncs.shutdown()
+        self._write_backs.shutdown()
+
+    # -- lanes -----------------------------------------------------------------------------------------
+
+    def _take_small(self) -> list[Incoming]:
+        return [self._small.popleft() for _ in range(min(_SMALL_BATCH, len(self._small)))]
+
+    def _take_large(self) -> list[Incoming]:
+        return [self._large.popleft()] if self._large else []
+
+    def _lane(self, take: Callable[[], list[Incoming]]) -> None:
+        target = Target(self._root)
+        try:
+            while True:
+                with self._changed:
+                    batch: list[Incoming] = []
+                    while not batch:
+                        batch = take()
+                        if not batch and self._closing:
+                            return
+                        if not batch:
+                            self._changed.wait()
+                results = self._finish(batch, target)
+                target.trim()
+                with self._changed:
+                    self._results += results
+                    self._unfinished -= len(batch)
+                    self._small_bytes -= sum(len(incoming.data or b"") for incoming in batch)
+                    self._changed.notify_all()
+        except BaseException as error:
+            log.debug("finishing ended", exc_info=True)
+            with self._changed:
+                self.error = self.error or error
+                self._changed.notify_all()
+        finally:
+            target.close()
+
+    def _finish(self, batch: list[Incoming], target: Target) -> list[Finished]:
+        """Finish a batch of files, every step for all of them before the next step."""
+        results: list[Finished] = []
+        written: list[tuple[Incoming, Folder]] = []
+        for incoming in batch:
+            try:
+                folder = target.folder(incoming.parts[:-1])
+                incoming.check(target, folder)
+                if not self._is_there(incoming, target, folder):
+                    self._write(incoming, target, folder)
+                written.append((incoming, folder))
+            except (WrongDigest, Contradiction) as error:
+                results.append(self._failed(incoming, target, str(error)))
+            except OSError as error:
+                results.append(self._os_failed(incoming, target, error))
+        results += self._synced(written, target)
+        return results
+
+    def _is_there(self, incoming: Incoming, target: Target, folder: Folder) -> bool:
+        """Does the target already hold these very bytes? Then they are not written again, only its time is set."""
+        if target.size_of(folder, incoming.name) != incoming.size:
+            return False
+        fd = target.open_existing(folder, incoming.name)
+        if fd is None:
+            return False
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            if not _same_digest(file.fileno(), incoming.reassembly.digest):
+                return False
+        target.set_mtime(folder, incoming.name, incoming.reassembly.mtime_ns)
+        if incoming.fd >= 0:
+            incoming.close()
+            target.remove(folder, incoming.part)
+        return True
+
+    def _write(self, incoming: Incoming, target: Target, folder: Folder) -> None:
+        if incoming.data is not None:
+            incoming.fd = target.create(folder, incoming.part)
+            write_all(incoming.fd, incoming.data)
+        target.set_mtime(folder, incoming.part, incoming.reassembly.mtime_ns)
+
+    def _synced(self, written: list[tuple[Incoming, Folder]], target: Target) -> list[Finished]:
+        """Sync the parts side by side, then publish what could be synced."""
+        syncs: list[tuple[Incoming, Folder, Future[None] | None]] = [
+            (incoming, folder, self._syncs.submit(target.sync, incoming.fd) if incoming.fd >= 0 else None)
+            for incoming, folder in written
+        ]
+        results: list[Finished] = []
+        durable: list[tuple[Incoming, Folder]] = []
+        for incoming, folder, sync in syncs:
+            try:
+                if sync is not None:
+                    sync.result()
+                durable.append((incoming, folder))
+            except OSError as error:
+                results.append(self._os_failed(incoming, target, error))
+        with self._publishing:
+            results += self._publish(durable, target)
+        return results
+
+    def _publish(self, durable: list[tuple[Incoming, Folder]], target: Target) -> list[Finished]:
+        """Rename, sync the folders, write the rows: the files become visible and are on record."""
+        results: list[Finished] = []
+        renamed: dict[int, Folder] = {}
+        rows: list[ReceivedFile] = []
+        for incoming, folder in durable:
+            results.append(self._put_in_place(incoming, folder, target, renamed, rows))
+        for sync in [self._syncs.submit(target.sync_folder, folder) for folder in renamed.values()]:
+            sync.result()
+        if rows:
+            self._ledger.write(rows)
+        return results
+
+    def _put_in_place(
+        self, incoming: Incoming, folder: Folder, target: Target,
+        renamed: dict[int, Folder], rows: list[ReceivedFile],
+    ) -> Finished:  # fmt: skip
+        there = self._ledger.get(incoming.path)
+        if there is not None and not is_newer(incoming, there):
+            return self._superseded(incoming, target, folder)
+        ending = Ending.UNCHANGED
+        if incoming.fd >= 0:
+            incoming.close()
+            try:
+                target.replace(folder, incoming.part, incoming.name)
+            except OSError as error:
+                return self._os_failed(incoming, target, error, rows)
+            renamed[id(folder)] = folder
+            ending = Ending.DELIVERED
+        rows.append(received(incoming))
+        return Finished(incoming, ending)
+
+    def _superseded(self, incoming: Incoming, target: Target, folder: Folder) -> Finished:
+        if incoming.fd >= 0:
+            incoming.close()
+            target.remove(folder, incoming.part)
+        return Finished(incoming, Ending.SUPERSEDED)
+
+    def _os_failed(
+        self, incoming: Incoming, target: Target, error: OSError, rows: list[ReceivedFile] | None = None
+    ) -> Finished:
+        """A full disk sets the file aside, anything else fails it, unless the disk is no disk any more."""
+        if ending_of(error) is Ending.NO_SPACE:
+            incoming.discard(target)
+            return Finished(incoming, Ending.NO_SPACE)
+        return self._failed(incoming, target, error.strerror or str(error), rows)
+
+    def _failed(
+        self, incoming: Incoming, target: Target, reason: str, rows: list[ReceivedFile] | None = None
+    ) -> Finished:
+        incoming.discard(target)
+        row = received(incoming, reason)
+        if rows is not None:
+            rows.append(row)
+        else:
+            with self._publishing:
+                self._ledger.write([row])
+        return Finished(incoming, Ending.FAILED, reason)
+
+
+def ending_of(error: OSError) -> Ending:
+    """What an error of the disk means for one file. A broken disk, or one turned read-only, is no matter of one file: raised."""
+    if error.errno in _DISK_BROKEN:
+        raise FolderError(
+            f"the target folder's disk cannot be used: {error.strerror}", "repair or remount it, then start again"
+        ) from error
+    return Ending.NO_SPACE if error.errno in _DISK_FULL else Ending.FAILED
+
+
+def is_newer(incoming: Incoming, there: Incoming | ReceivedFile) -> bool:
+    """Is this generation newer than the other? Its first chunk stands later; between partitions the time of sending decides."""
+    if incoming.partition == there.partition:
+        return incoming.first_offset > there.first_offset
+    return incoming.timestamp_ms > there.timestamp_ms
+
+
+def received(incoming: Incoming, reason: str | None = None) -> ReceivedFile:
+    """The row for a file that was delivered, or that failed for a reason."""
+    return ReceivedFile(
+        incoming.path, "delivered" if reason is None else "failed", incoming.generation, incoming.partition,
+        incoming.first_offset, incoming.timestamp_ms, incoming.size, incoming.reassembly.mtime_ns,
+        incoming.reassembly.digest, reason, time.time(),
+    )  # fmt: skip
+
+
+def _same_digest(fd: int, expected: str | None) -> bool:
+    hasher = digest.new()
+    while data := os.read(fd, 1 << 20):
+        hasher.update(data)
+    return digest.text(hasher) == expected
+
+
+def _sync_copy(fd: int) -> None:
+    try:
+        os.fdatasync(fd) if hasattr(os, "fdatasync") else os.fsync(fd)
+    except OSError:
+        pass  # the sync before the rename meets the same error and deals with it
+    finally:
+        os.close(fd)

@@ -1,0 +1,387 @@
+"""The files on their way to a topic: begun, sent side by side chunk by chunk, acknowledged, and written down.
+
+A chunk's room in the window is given back only after its acknowledgement stands in the ledger, so that a crash makes at
+most one window of chunks travel twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol, cast
+
+from openmsistream.errors import OpenMSIStreamError
+from openmsistream.files.chunk import FileState, new_generation
+from openmsistream.files.split import Changed, Reading
+from openmsistream.files.wire import native
+from openmsistream.kafka.partitions import partition_of
+from openmsistream.kafka.producer import ChunkProducer, Report
+from openmsistream.ledger.sent import SentFile
+
+from .disk.origin import NotSent, Origin
+from .outgoing import Outgoing, open_unbuffered
+
+log = logging.getLogger(__name__)
+
+RESUME_WITHIN = 3600.0
+"""Seconds after its last acknowledgement within which an upload is resumed; later, readers may have given it up."""
+
+_SMALL_AT_ONCE = 256
+_PREPARE_AT_ONCE = 8
+"""Chunks of a file that is only read, to resume or compare it, before the others have their turn."""
+
+RETRY_AFTER = 1.0
+READ_AGAIN_AFTER = 10.0
+"""Seconds until a file is tried again whose chunk was not taken, or which could not be read."""
+
+
+class Records(Protocol):
+    """What is remembered of each path: the ledger, or a stand-in for a single file."""
+
+    def get(self, path: str) -> SentFile | None: ...
+
+    def write(self, rows: Iterable[SentFile]) -> None: ...
+
+
+@dataclass
+class Tally:
+    """What was done since the start."""
+
+    files: int = 0
+    bytes: int = 0
+    chunk_bytes: int = 0
+    abandoned: int = 0
+    last: str = ""
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Sending:
+    """Everything between "this file has settled" and "this file is sent". Used by one thread.
+
+    `lanes` large files travel side by side, small ones beside them. `known_too`: send also what the ledger notes as known
+    from before the first start. `begun` hears of each new generation; `again` of each path that has to be looked at again, and in how many seconds.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        origin: Origin,
+        producer: ChunkProducer,
+        *,
+        chunk_size: int,
+        lanes: int,
+        tally: Tally,
+        known_too: bool = False,
+        begun: Callable[[str], None] = lambda path: None,
+        again: Callable[[str, float], None] = lambda path, delay: None,
+    ) -> None:
+        self.partitions = producer.topic.partitions
+        self.tally = tally
+        self._records = records
+        self._origin = origin
+        self._producer = producer
+        self._chunk_size = chunk_size
+        self._lanes = lanes
+        self._passed_over = ("sent",) if known_too else ("sent", "known")
+        self._begun = begun
+        self._again = again
+        self._ready: deque[str] = deque()
+        self._ready_large: deque[str] = deque()
+        self._queued: set[str] = set()
+        self._reading: list[Outgoing] = []
+        self._busy: dict[str, Outgoing] = {}
+
+    # -- what is asked of it -------------------------------------------------------------------------
+
+    def want(self, path: str) -> None:
+        """Send what this path holds, when it is not what was sent before."""
+        busy = self._busy.get(path)
+        if busy is not None:
+            busy.changed_again = True
+        elif path not in self._queued:
+            self._queued.add(path)
+            self._ready.append(path)
+
+    @property
+    def waiting(self) -> int:
+        """Files that have settled and are not begun."""
+        return len(self._ready) + len(self._ready_large)
+
+    @property
+    def idle(self) -> bool:
+        """Is nothing begun that is not done?"""
+        return not self._busy
+
+    @property
+    def current(self) -> list[Outgoing]:
+        """The files that are on their way, the ones in several chunks only."""
+        return [out for out in list(self._busy.values()) if not out.small]
+
+    def pump(self, interrupted: Callable[[], bool], *, begin: bool = True) -> bool:
+        """Send as much as the windows take; True when it stopped only because of `interrupted`. No new files without `begin`."""
+        while True:
+            started = self._begin_ready() if begin else False
+            moved = False
+            for out in list(self._reading):
+                moved = self._advance(out) or moved
+            self._reading = [out for out in self._reading if not out.file.closed]
+            if not moved and not started:
+                return False
+            if interrupted():
+                return True
+
+    def give_up_reading(self) -> None:
+        """Send nothing more of files that are not wholly sent; what is acknowledged of them is in the ledger."""
+        for out in self._reading:
+            out.given_up = True
+            out.close()
+            del self._busy[out.path]
+        self._reading.clear()
+
+    def close(self) -> None:
+        for out in self._busy.values():
+            out.close()
+
+    # -- beginning -----------------------------------------------------------------------------------
+
+    def _begin_ready(self) -> bool:
+        """Begin what may be begun now; their rows stand in the ledger, in one transaction, before a chunk is sent."""
+        rows: list[SentFile] = []
+        started: list[Outgoing] = []
+        large = sum(1 for out in self._reading if not out.small)
+        while self._ready_large and large < self._lanes:
+            large += self._begin(self._ready_large.popleft(), rows, started, True)
+        while self._ready and len(started) + len(self._reading) < _SMALL_AT_ONCE:
+            large += self._begin(self._ready.popleft(), rows, started, large < self._lanes)
+        if rows:
+            self._records.write(rows)
+        self._reading += started
+        self._reading.sort(key=_large_last)
+        return bool(started)
+
+    def _begin(self, path: str, rows: list[SentFile], started: list[Outgoing], large_too: bool) -> bool:
+        """Begin one file, when there is something to send; True when it is a large one. Puts off a large one without a lane."""
+        self._queued.discard(path)
+        try:
+            fd = self._origin.open(path)
+        except FileNotFoundError:
+            return False
+        except NotSent as error:
+            log.info("skipped %s: %s", path, error.strerror)
+            return False
+        except OSError as error:
+            self._fail_unread(path, error, rows)
+            return False
+        file = open_unbuffered(fd)
+        state = FileState.of(os.fstat(fd))
+        if state.size > self._chunk_size and not large_too:
+            file.close()
+            self._queued.add(path)
+            self._ready_large.append(path)
+            return False
+        out = self._outgoing(path, file, state)
+        if out is None:
+            file.close()
+            return False
+        self._busy[path] = out
+        started.append(out)
+        if out.compare_with is None:
+            rows.append(out.row("sending", time.time()))
+            self._begun(path)
+        return not out.small
+
+    def _outgoing(self, path: str, file: BinaryIO, state: FileState) -> Outgoing | None:
+        """The generation to send of this file; None when what it holds was sent, or is known, already."""
+        row = self._records.get(path)
+        key = native.key(path)
+        partition = partition_of(key, self.partitions)
+        if row is None:
+            return self._new(path, file, state, partition)
+        if row.partition is not None and row.partition < self.partitions:
+            partition = row.partition  # where it was before partitions were added
+        if row.file == state and row.state in self._passed_over:
+            return None
+        if row.state == "sent" and (row.file.size, row.file.mtime_ns) == (state.size, state.mtime_ns):
+            return self._new(path, file, state, partition, compare_with=row.digest)
+        if row.state == "sending" and row.generation is not None:
+            young = 0 <= time.time() - row.updated < RESUME_WITHIN
+            if row.file == state and young and row.chunk_size:
+                return self._resumed(row, file, partition)
+            self._send_abandoned(path, row.generation, partition)
+        return self._new(path, file, state, partition)
+
+    def _new(
+        self, path: str, file: BinaryIO, state: FileState, partition: int, compare_with: str | None = None
+    ) -> Outgoing:
+        reading = self._read(path, file, new_generation(), state, self._chunk_size)
+        return Outgoing(reading, file, partition, compare_with=compare_with)
+
+    def _resumed(self, row: SentFile, file: BinaryIO, partition: int) -> Outgoing:
+        """Go on with a generation; its last chunk is sent in any case, so that there is one to be acknowledged."""
+        assert row.generation is not None and row.chunk_size is not None
+        chunks = max(1, -(-row.file.size // row.chunk_size))
+        reading = self._read(row.path, file, row.generation, row.file, row.chunk_size)
+        at = row.acked_chunks if row.acked_chunks < chunks else 0
+        return Outgoing(
+            reading, file, partition,
+            resume_at=at, resume_digest=row.acked_digest, acked=at, acked_digest=row.acked_digest if at else None,
+            first_offset=row.first_offset,
+        )  # fmt: skip
+
+    def _read(self, path: str, file: BinaryIO, generation: str, state: FileState, chunk_size: int) -> Reading:
+        def now() -> FileState:
+            try:
+                open_now, named_now = FileState.of(os.fstat(file.fileno())), self._origin.state(path)
+            except FileNotFoundError:
+                raise Changed("it was deleted while it was read") from None
+            return named_now if open_now == state else open_now
+
+        return Reading(file, path, generation, state, chunk_size, now, time.time_ns)
+
+    # -- sending -------------------------------------------------------------------------------------
+
+    def _advance(self, out: Outgoing) -> bool:
+        """Do one step of one file; True when something was done."""
+        try:
+            if out.preparing:
+                self._prepare(out)
+                return True
+            if not self._producer.room(out.partition):
+                return False
+            if out.changed_again:
+                out.reading.check_unchanged()
+                out.changed_again = False
+            self._send(out)
+            return True
+        except Changed as change:
+            self._abandon(out, str(change))
+        except OSError as error:
+            self._abandon(out, f"it could not be read: {error.strerror or error}", READ_AGAIN_AFTER)
+        return True
+
+    def _send(self, out: Outgoing) -> None:
+        chunk = out.reading.read()
+        self._producer.send(
+            out.partition, native.key(chunk.path), chunk.data, native.headers(chunk), (out, chunk.index)
+        )
+        out.sent_one(chunk)
+        if chunk.is_last:
+            out.close()
+
+    def _prepare(self, out: Outgoing) -> None:
+        """Read what need not be sent: the acknowledged front of a resumed file, or a file whose content is compared."""
+        reading = out.reading
+        for _ in range(_PREPARE_AT_ONCE):
+            if out.compare_with is not None:
+                reading.skip(1)
+                if reading.done:
+                    return self._compared(out)
+            else:
+                reading.skip(1)
+                if reading.index == out.resume_at:
+                    if reading.digest != out.resume_digest:
+                        raise Changed("its acknowledged part is no longer the same")
+                    return None
+        return None
+
+    def _compared(self, out: Outgoing) -> None:
+        """The whole file was read to see whether its content is what was sent: if so only its state is noted."""
+        out.reading.check_unchanged()
+        before = self._records.get(out.path)
+        same = before is not None and out.reading.digest == out.compare_with
+        self._drop(out)
+        if same and before is not None:
+            out.digest, out.first_offset, out.acked = before.digest, before.first_offset, before.acked_chunks
+            out.reading.generation = before.generation or ""
+            self._records.write([out.row("sent", time.time())])
+        elif before is not None:
+            self._records.write([out.row("abandoned", time.time(), "its content changed")])
+            self.want(out.path)
+
+    def _abandon(self, out: Outgoing, reason: str, delay: float = 0.0) -> None:
+        """Give a generation up: readers are told, and the path is looked at again."""
+        log.info("%s: %s; it is sent again when it has settled", out.path, reason)
+        self._drop(out)
+        if out.reading.index > 0 and out.compare_with is None:
+            self._send_abandoned(out.path, out.generation, out.partition)
+            self.tally.abandoned += 1
+        self._records.write([out.row("abandoned", time.time(), reason)])
+        self._again(out.path, delay)
+
+    def _send_abandoned(self, path: str, generation: str, partition: int) -> None:
+        self._producer.send(partition, native.key(path), b"", native.abandoned_headers(generation))
+
+    def _drop(self, out: Outgoing) -> None:
+        out.given_up = True
+        out.close()
+        self._busy.pop(out.path, None)
+
+    # -- acknowledgements ----------------------------------------------------------------------------
+
+    def settle(self, reports: list[Report]) -> None:
+        """Take note of what became of records: first in the ledger, then the window is given back."""
+        touched: dict[int, Outgoing] = {}
+        rows: list[SentFile] = []
+        for report in reports:
+            if report.token is None:
+                continue
+            out, index = cast(tuple[Outgoing, int], report.token)
+            if out.given_up:
+                continue
+            if report.error is not None:
+                self._refused(out, report.error, report.final, rows)
+                continue
+            out.acknowledged(index, report.offset)
+            self.tally.chunk_bytes += report.size
+            touched[id(out)] = out
+        now = time.time()
+        for out in touched.values():
+            if out.given_up:
+                continue
+            if out.delivered:
+                self._delivered(out)
+            rows.append(out.row("sent" if out.delivered else "sending", now))
+        if rows:
+            self._records.write(rows)
+        for report in reports:
+            self._producer.release(report)
+
+    def _delivered(self, out: Outgoing) -> None:
+        self.tally.files += 1
+        self.tally.bytes += out.state.size
+        self.tally.last = out.path
+        self.tally.failed.pop(out.path, None)
+        self._busy.pop(out.path, None)
+        log.debug("sent %s (%d bytes)", out.path, out.state.size)
+        if out.changed_again:
+            self._again(out.path, 0.0)
+
+    def _refused(self, out: Outgoing, error: OpenMSIStreamError, final: bool, rows: list[SentFile]) -> None:
+        """A chunk was not taken: the file fails, or is gone on with from what is acknowledged."""
+        self._drop(out)
+        if final:
+            self.tally.failed[out.path] = str(error)
+            log.error("%s was not sent: %s", out.path, error)
+            rows.append(out.row("failed", time.time(), str(error)))
+        else:
+            log.warning("%s: %s Going on with it in a moment.", out.path, error)
+            self._again(out.path, RETRY_AFTER)
+
+    def _fail_unread(self, path: str, error: OSError, rows: list[SentFile]) -> None:
+        """A file that cannot be opened is listed, and tried again when it changes."""
+        reason = error.strerror or str(error)
+        self.tally.failed[path] = reason
+        log.error("%s was not sent: %s; it is tried again when it changes", path, reason)
+        try:
+            state = self._origin.state(path)
+        except OSError:
+            return
+        rows.append(SentFile(path, "failed", state, reason=reason, updated=time.time()))
+
+
+def _large_last(out: Outgoing) -> bool:
+    return not out.small

@@ -1,0 +1,125 @@
+"""When a file is ready to be sent: closed by its writer, or quiet for long enough. Pure: the time is passed in.
+
+The rules are those of docs/settled.md: the first close sends at once, each further version of the same path waits for a
+longer quiet time up to a bound, and what cannot be seen to be closed has to be quiet for the lag time.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from enum import Enum
+
+LAG = 3.0
+"""Seconds of quiet after which a file whose close cannot be seen counts as settled; OpenMSIStream's default."""
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+"""Quiet that the second version of a path waits for, in seconds, doubled for each further one up to the bound."""
+
+MEMORY = 4 * LONGEST_PAUSE
+"""Seconds after which a path that has been left alone starts afresh."""
+
+MOST_WAITING = 50_000
+"""Paths that are waited for at once; beyond it the next scan finds them (about 20 MB)."""
+
+
+class Seen(Enum):
+    """What was noticed of a path."""
+
+    CLOSED = "closed after writing"
+    ARRIVED = "moved to its name"
+    TOUCHED = "created or written to"
+    FOUND = "found by a scan"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    due: float
+    closed: bool
+
+
+@dataclass(slots=True)
+class _History:
+    versions: int
+    sent: float
+
+
+@dataclass
+class Settler:
+    """Which paths are waited for, and until when. `lag` replaces every other rule when `lag_for_all` is set."""
+
+    lag: float = LAG
+    lag_for_all: bool = False
+    _waiting: dict[str, _Waiting] = field(default_factory=dict)
+    _history: dict[str, _History] = field(default_factory=dict)
+    _queue: list[tuple[float, str]] = field(default_factory=list)
+    _swept: float = 0.0
+
+    @property
+    def full(self) -> bool:
+        return len(self._waiting) >= MOST_WAITING
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def note(self, path: str, seen: Seen, now: float, quiet_since: float | None = None) -> None:
+        """Something was noticed of a path at `now`. A scan may know since when the file has been quiet."""
+        old = self._waiting.get(path)
+        closed = seen in (Seen.CLOSED, Seen.ARRIVED) or (seen is Seen.FOUND and old is not None and old.closed)
+        since = now if quiet_since is None else quiet_since
+        due = since + self._pause(path, closed)
+        if seen is Seen.FOUND and old is not None:
+            return  # what the events said of it is newer or as good
+        self._waiting[path] = _Waiting(due, closed)
+        heapq.heappush(self._queue, (due, path))
+
+    def _pause(self, path: str, closed: bool) -> float:
+        history = self._history.get(path)
+        again = 0.0 if history is None else min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (history.versions - 1))
+        if self.lag_for_all:
+            return max(self.lag, again)
+        return again if closed else max(self.lag, again)
+
+    def due(self, now: float) -> list[str]:
+        """The paths that have settled by now; they are waited for no longer."""
+        ready = []
+        while self._queue and self._queue[0][0] <= now:
+            due, path = heapq.heappop(self._queue)
+            waiting = self._waiting.get(path)
+            if waiting is not None and waiting.due <= due:  # else it was noticed again since, and waits for longer
+                del self._waiting[path]
+                ready.append(path)
+        self._sweep(now)
+        return ready
+
+    def next_due(self) -> float | None:
+        """When `due` will next have something, None when nothing is waited for."""
+        while self._queue:
+            due, path = self._queue[0]
+            waiting = self._waiting.get(path)
+            if waiting is not None and waiting.due <= due:
+                return due
+            heapq.heappop(self._queue)
+        return None
+
+    def waits_until(self, path: str) -> float | None:
+        """When this path will count as settled if nothing more happens to it."""
+        waiting = self._waiting.get(path)
+        return None if waiting is None else waiting.due
+
+    def sent(self, path: str, now: float) -> None:
+        """A version of this path was begun to be sent."""
+        history = self._history.get(path)
+        if history is None or now - history.sent > MEMORY:
+            self._history[path] = _History(1, now)
+        else:
+            history.versions = min(history.versions + 1, 12)  # 0.5 s doubled 12 times is far beyond the bound
+            history.sent = now
+
+    def _sweep(self, now: float) -> None:
+        if now - self._swept < MEMORY / 4:
+            return
+        self._swept = now
+        for path in [p for p, h in self._history.items() if now - h.sent > MEMORY]:
+            del self._history[path]

@@ -1,0 +1,356 @@
+"""A folder becomes a stream: watch, settle, send; the loop of the upload program and the threads around it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openmsistream.config import Settings
+from openmsistream.errors import FolderError, TopicError
+from openmsistream.files.chunk import FileState
+from openmsistream.kafka.admin import Admin, Topic, TopicWish
+from openmsistream.kafka.producer import ChunkProducer
+from openmsistream.ledger import filesystem
+from openmsistream.ledger.database import fact
+from openmsistream.ledger.location import state_folder
+from openmsistream.ledger.sent import SentFile, SentLedger, finished_states
+
+from .disk.origin import Origin
+from .inbox import Inbox
+from .scan import Found, Skipped, scan
+from .selection import Selection
+from .sending import Sending, Tally
+from .settle import LAG, Seen, Settler
+from .topics import ensure_topic
+from .watch import watch
+
+log = logging.getLogger(__name__)
+
+CHUNK_SIZE = 524_288
+SCAN_EVERY = 60.0
+POLL_EVERY = 2.0
+"""Seconds between scans of the whole tree: beside events they only make sure, without events they are all there is."""
+
+_SCAN_SHARE = 10.0
+"""A scan that takes long is not begun again before ten times as long has passed."""
+
+_TOPIC_EVERY = 10.0
+"""Seconds between looks at the topic: it may have been deleted, made again or given more partitions."""
+
+_MOST_READY = 5_000
+
+
+@dataclass(frozen=True)
+class UploadOptions:
+    """What to upload and how. Sizes in bytes, times in seconds. `lag` None: the rules of settle.py."""
+
+    root: Path
+    topic: str
+    chunk_size: int = CHUNK_SIZE
+    regex: re.Pattern[str] | None = None
+    lag: float | None = None
+    polling: bool = False
+    upload_existing: bool = False
+    lanes: int = 2
+    wish: TopicWish = field(default_factory=TopicWish)
+    state_dir: Path | None = None
+
+    @property
+    def ledger_path(self) -> Path:
+        return state_folder(self.root, self.state_dir) / f"upload-{self.topic}.sqlite"
+
+
+class Uploader:
+    """One folder being sent to one topic until it is stopped. `start`, then `stop`, then `join`.
+
+    Making it checks the folder, the ledger, the broker and the topic, and raises an OpenMSIStreamError that says what is
+    wrong; nothing has been sent then.
+    """
+
+    def __init__(self, options: UploadOptions, settings: Settings) -> None:
+        self.options = options
+        self.tally = Tally()
+        self.error: BaseException | None = None
+        self._settings = settings
+        self._selection = Selection(options.regex)
+        self._stopping = threading.Event()
+        self._deadline = 0.0
+        self._threads: list[threading.Thread] = []
+        self._settler = Settler(options.lag if options.lag is not None else LAG, options.lag is not None)
+        self._inbox = Inbox()
+        check_folder(options.root)
+        self._trusted = not options.polling and filesystem.is_local(options.root)
+        self._admin = Admin(settings.admin.properties, str(settings.path))
+        with contextlib.ExitStack() as stack:
+            self.topic = ensure_topic(self._admin, options.topic, options.wish, options.chunk_size)
+            self._origin = stack.enter_context(contextlib.closing(Origin(options.root)))
+            self._ledger = stack.enter_context(SentLedger(options.ledger_path))
+            self._baseline_ns = self._baseline()
+            self._producer, self._sending = self._session()
+            self._resources = stack.pop_all()
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to watch and send, in threads of this object."""
+        self._stop_watching = self._watch()
+        for name, work in (("upload", self._loop), ("scan", self._scan), ("topic", self._follow_topic)):
+            thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, within: float = 6.0) -> None:
+        """Begin nothing new, finish or leave resumable what is on its way, and end within so many seconds."""
+        self._deadline = time.monotonic() + within
+        self._stopping.set()
+        self._inbox.wake()
+
+    def join(self) -> None:
+        """Wait for the end and let go of everything."""
+        for thread in self._threads:
+            thread.join()
+        self._stop_watching()
+        self._resources.close()
+
+    @property
+    def alive(self) -> bool:
+        return bool(self._threads) and self._threads[0].is_alive()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing moves just now, in words; empty when it does."""
+        return self._producer.connection.trouble
+
+    @property
+    def settling(self) -> int:
+        """Files that are waited for."""
+        return len(self._settler)
+
+    @property
+    def sending(self) -> Sending:
+        """What is on its way now."""
+        return self._sending
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self.error = self.error or error
+            log.debug("thread ended", exc_info=True)
+        finally:
+            self._inbox.close()
+            self._stopping.set()
+            self._inbox.wake()
+
+    # -- sessions: one for each topic id --------
+
+    def _session(self) -> tuple[ChunkProducer, Sending]:
+        if self._ledger.use_stream(self.topic.cluster_id, self.topic.name, self.topic.topic_id):
+            log.info("first start on this folder and topic")
+        producer = ChunkProducer(self._settings.producer.properties, self.topic, self._inbox.reported)
+        sending = Sending(
+            self._ledger,
+            self._origin,
+            producer,
+            chunk_size=self.options.chunk_size,
+            lanes=self.options.lanes,
+            tally=self.tally,
+            known_too=self.options.upload_existing,
+            begun=lambda path: self._settler.sent(path, time.monotonic()),
+            again=self._look_again,
+        )
+        for row in self._ledger.unfinished():
+            sending.want(row.path)
+        return producer, sending
+
+    def _look_again(self, path: str, delay: float) -> None:
+        now = time.monotonic()
+        self._settler.note(path, Seen.CLOSED if self._trusted and not delay else Seen.TOUCHED, now + delay)
+
+    def _topic_changed(self, topic: Topic) -> None:
+        """The topic has more partitions, or was made again: then nothing that was sent before counts."""
+        if topic.topic_id == self.topic.topic_id:
+            if topic.partitions != self.topic.partitions:
+                log.warning("topic %s has %d partitions now; new paths use all of them", topic.name, topic.partitions)
+            self.topic = topic
+            self._sending.partitions = topic.partitions
+            return
+        log.warning("topic %s was made again: everything is sent again", topic.name)
+        self._sending.close()
+        self._producer.close()
+        self.topic = topic
+        self._producer, self._sending = self._session()
+        self._inbox.look_at("")
+
+    # -- the loop ----------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        more = False
+        try:
+            while not self._stopping.is_set():
+                self._round(0.0 if more else self._patience())
+                more = self._sending.pump(lambda: self._inbox.waiting or self._stopping.is_set())
+            self._finish()
+        finally:
+            self._sending.close()
+            self._producer.close()
+
+    def _round(self, timeout: float) -> None:
+        """Look at what has come and decide what to send."""
+        room = self._sending.waiting < _MOST_READY and not self._settler.full
+        post = self._inbox.take(timeout, batches=room)
+        self._take_reports(post.reports)
+        if post.topic is not None:
+            self._topic_changed(post.topic)
+        now = time.monotonic()
+        for path, seen in post.notes.items():
+            if self._selection.reason_to_skip(path) is None:
+                self._settler.note(path, seen, now)
+        for batch in post.found:
+            self._sift(batch)
+        if room:
+            for path in self._settler.due(time.monotonic()):
+                self._sending.want(path)
+
+    def _take_reports(self, reports: list) -> None:  # type: ignore[type-arg]
+        if reports:
+            self._sending.settle(reports)
+
+    def _patience(self) -> float:
+        """Seconds that the loop may wait for something to come."""
+        due = self._settler.next_due()
+        return 1.0 if due is None else min(1.0, max(0.0, due - time.monotonic()))
+
+    def _sift(self, batch: list[Found | Skipped]) -> None:
+        """Of what a scan found, wait for what is new or changed."""
+        found = [item for item in batch if isinstance(item, Found)]
+        finished = finished_states(
+            self._ledger.connection, self._ledger.stream, [f.path for f in found],
+            known_too=not self.options.upload_existing,
+        )  # fmt: skip
+        known = []
+        now, now_ns = time.monotonic(), time.time_ns()
+        for item in found:
+            if finished.get(item.path) == item.state:
+                continue
+            if item.path not in finished and item.state.changed_ns < self._baseline_ns:
+                known.append(SentFile(item.path, "known", item.state, updated=time.time()))
+                continue
+            age = (now_ns - item.state.changed_ns) / 1e9
+            quiet_since = now - age if self._trusted and age > 0 else None
+            self._settler.note(item.path, Seen.FOUND, now, quiet_since)
+        if known:
+            self._ledger.write(known)
+
+    def _finish(self) -> None:
+        """After a stop: small files that were begun and chunks that are on their way are waited for, until the deadline."""
+        self._sending.pump(lambda: True, begin=False)
+        self._sending.give_up_reading()
+        while not self._producer.idle and time.monotonic() < self._deadline:
+            self._take_reports(self._inbox.take(min(0.1, max(0.0, self._deadline - time.monotonic()))).reports)
+
+    # -- beside the loop ---------------------------------------------------------------------------------
+
+    def _watch(self) -> Callable[[], None]:
+        """Begin to watch, where events can be trusted."""
+        if self._trusted:
+            try:
+                return watch(self.options.root, self._inbox)
+            except OSError as error:
+                self._trusted = False
+                log.warning("%s", _watch_advice(error))
+        return lambda: None
+
+    def _scan(self) -> None:
+        """Scan folders when asked, and the whole tree from time to time."""
+        every = SCAN_EVERY if self._trusted else POLL_EVERY
+        next_whole = time.monotonic() + every
+        while not self._stopping.is_set() and not self._inbox.closed:
+            folder = self._inbox.next_folder(min(1.0, max(0.0, next_whole - time.monotonic())))
+            if folder is None:
+                if time.monotonic() < next_whole:
+                    continue
+                folder = ""
+            began = time.monotonic()
+            for batch in scan(self.options.root, self._selection, folder, self._stopping.is_set):
+                self._inbox.found(batch)
+            if folder == "":
+                next_whole = time.monotonic() + max(every, _SCAN_SHARE * (time.monotonic() - began))
+
+    def _follow_topic(self) -> None:
+        gone = False
+        while not self._stopping.wait(_TOPIC_EVERY):
+            try:
+                topic = self._admin.topic(self.options.topic)
+            except TopicError:
+                raise
+            except Exception as error:  # noqa: BLE001  the sending thread says that the broker is away; this one tries on
+                log.debug("asking for the topic: %s", error)
+                continue
+            if topic is None:
+                if not gone:
+                    log.warning("topic %s is gone; waiting until it is made again", self.options.topic)
+                gone = True
+                continue
+            gone = False
+            self._inbox.topic_is(topic)
+
+    def _baseline(self) -> int:
+        """The time, by the root's file system, before which a file counts as known; remembered from the very first start."""
+        now = str(_file_system_time(self.options.root))
+        first = int(fact(self._ledger.connection, "first_start_ns", now))
+        return 0 if self.options.upload_existing else first
+
+
+def check_folder(root: Path) -> None:
+    """Raise FolderError unless this is a folder that can be read."""
+    if not root.exists():
+        raise FolderError(f"the folder {root} does not exist", "make it, or correct the name")
+    if not root.is_dir():
+        raise FolderError(f"{root} is a file, not a folder", "name the folder that it is in")
+    try:
+        with os.scandir(root) as entries:
+            next(entries, None)
+    except OSError as error:
+        raise FolderError(
+            f"the folder {root} cannot be read: {error.strerror}", "give this user the right to"
+        ) from error
+
+
+def _file_system_time(root: Path) -> int:
+    """The present time in ns by the clock of the root's file system, or by ours when nothing can be written there."""
+    probe = root / f".oms-{secrets.token_hex(8)}"
+    try:
+        probe.touch(exist_ok=False)
+        try:
+            return FileState.of(probe.stat()).ctime_ns
+        finally:
+            probe.unlink()
+    except OSError:
+        return time.time_ns()
+
+
+def _watch_advice(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EMFILE):
+        return (
+            "the system's limit of watched folders is reached, so the folder is scanned every "
+            f"{POLL_EVERY:g} s instead; raise it with: sysctl fs.inotify.max_user_watches=1048576 "
+            "fs.inotify.max_user_instances=1024"
+        )
+    return f"the folder cannot be watched ({error.strerror or error}), so it is scanned every {POLL_EVERY:g} s instead"
+
+
+def planned(options: UploadOptions) -> Iterator[Found | Skipped]:
+    """What an upload would look at first: every file, to be sent or skipped and why. Nothing is sent or written."""
+    check_folder(options.root)
+    for batch in scan(options.root, Selection(options.regex)):
+        yield from batch
