@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 MAX_PATH_BYTES = 4096
 """Linux's PATH_MAX; longer ones could not be opened there anyway."""
@@ -55,7 +56,7 @@ def local_parts(path: str, *, windows: bool = os.name == "nt") -> tuple[str, ...
     parts = parts_of(path)
     for part in parts:
         _check_windows(part) if windows else _check_posix(part)
-    if windows and parts[0].upper() == STATE_FOLDER:
+    if (windows or sys.platform == "darwin") and parts[0].upper() == STATE_FOLDER:
         raise BadName(f"{parts[0]}/ is the folder of this program's own state on a system that ignores case")
     return parts
 

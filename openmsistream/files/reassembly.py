@@ -38,6 +38,11 @@ class Indexes:
     def __len__(self) -> int:
         return sum(self._ends) - sum(self._starts)
 
+    @property
+    def end(self) -> int:
+        """One more than the highest number, 0 for an empty set."""
+        return self._ends[-1] if self._ends else 0
+
     def add(self, number: int) -> None:
         """Add a number that is not in the set yet."""
         at = bisect_right(self._starts, number)
@@ -86,10 +91,13 @@ class Reassembly:
             return False
         if self.received + len(chunk.data) > self.size:
             raise Contradiction(f"more bytes have come than the file's {self.size}")
-        if chunk.digest is not None:
-            self.digest, self.count = chunk.digest, chunk.index + 1
+        count = self.count if chunk.digest is None else chunk.index + 1
         if self.count is not None and chunk.index >= self.count:
             raise Contradiction(f"chunk {chunk.index} came, and the file ends with chunk {self.count - 1}")
+        if count is not None and (self._indexes.end > count or self.count not in (None, count)):
+            raise Contradiction(f"chunk {chunk.index} is marked as the last, and later ones have come")
+        if chunk.digest is not None:
+            self.digest, self.count = chunk.digest, count
         self._indexes.add(chunk.index)
         self._note_extent(chunk.offset, len(chunk.data))
         return True
@@ -125,10 +133,9 @@ class Reassembly:
     def missing(self) -> str:
         """What is missing, in words."""
         if self.count is None:
-            known = self._indexes.gaps(1 << 62)
-            runs = known[:-1]
-            tail = f"chunks from {known[-1][0]} on"
-            return ", ".join([*map(_run, runs), tail]) + f" ({self.received} of {self.size} bytes came)"
+            runs = map(_run, self._indexes.gaps(self._indexes.end))
+            tail = f"chunks from {self._indexes.end} on"
+            return ", ".join([*runs, tail]) + f" ({self.received} of {self.size} bytes came)"
         return ", ".join(map(_run, self._indexes.gaps(self.count))) or "nothing"
 
 

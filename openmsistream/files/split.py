@@ -9,8 +9,9 @@ from . import digest
 from .chunk import Chunk, FileState
 
 RACY_NS = 20_000_000
-"""Two writes within one tick of the file system's clock (4 ms, up to 10 on old kernels) can leave the same times and size.
-A file that was changed within this many ns of the end of its reading is read twice, and its state is not trusted later."""
+"""Two writes within one tick of the file system's clock (4 ms, up to 10 on old kernels) can leave the same times
+and size. What was read within this many ns of the file's last change is read twice, at most 20 ms worth of bytes;
+when that was all of it, the file's state is not trusted later."""
 
 
 class Changed(Exception):
@@ -46,6 +47,7 @@ class Reading:
         self._clock_ns = clock_ns
         self.racy = False
         self._hasher = digest.new()
+        self._unsure: tuple[int, str] | None = None  # how many bytes from the front are read twice, and their digest
 
     @property
     def done(self) -> bool:
@@ -79,6 +81,7 @@ class Reading:
         return self.digest
 
     def _take(self, length: int) -> bytes:
+        unsure = self._is_racy()  # asked before the bytes are: what comes later than a tick after the change is sure
         data = self._file.read(length)
         while len(data) < length:
             more = self._file.read(length - len(data))
@@ -86,24 +89,32 @@ class Reading:
                 raise Changed(f"it shrank to {self.offset + len(data)} bytes while it was read")
             data += more
         self._hasher.update(data)
+        if unsure:
+            self._unsure = self.offset + length, self.digest
         return data
+
+    def _is_racy(self) -> bool:
+        return abs(self._clock_ns() - self.state.changed_ns) < RACY_NS
 
     def check_unchanged(self) -> None:
         """Raise Changed unless the file is still what it was when its reading began."""
-        self.racy = abs(self._clock_ns() - self.state.changed_ns) < RACY_NS
+        self.racy = self._is_racy()
         if self.racy:
-            self._read_again()
+            self._unsure = self.offset, self.digest
+        if self._unsure is not None:
+            self._read_again(*self._unsure)
         now = self._now()
         if now != self.state:
             raise Changed(describe_change(self.state, now))
 
-    def _read_again(self) -> None:
-        """Compare with a second reading what the clock is too coarse to vouch for (at most 20 ms worth of bytes)."""
+    def _read_again(self, length: int, expected: str) -> None:
+        """Compare with a second reading what the clock is too coarse to vouch for."""
         again = digest.new()
         self._file.seek(0)
-        while data := self._file.read(self.chunk_size):
+        while length > 0 and (data := self._file.read(min(length, self.chunk_size))):
             again.update(data)
-        if digest.text(again) != self.digest:
+            length -= len(data)
+        if digest.text(again) != expected:
             raise Changed("it was written to while it was read")
 
 

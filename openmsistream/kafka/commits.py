@@ -10,16 +10,19 @@ in base 36. Kafka's broker takes 4096 bytes less a few; MAX_METADATA stays below
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass
 
 MAX_METADATA = 4000
 """Bytes; 4000 pass with a broker's default `offset.metadata.max.bytes`, 4096 do not (tried)."""
 
-MAX_OPEN = 400
-"""Generations of one partition that may be unfinished at once: of 4000 bytes each has 9 for its digits and a space."""
+MAX_OPEN = 280
+"""Generations of one partition that may be unfinished at once: of 4000 bytes each has 14, for a space and the 13 digits
+that any 63-bit number has in base 36."""
 
 _FORM = "1"
+_WORDS = re.compile(r"1( [0-9a-z]{1,13})+")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -47,13 +50,9 @@ class Progress:
     @classmethod
     def of(cls, commit: Commit) -> Progress:
         """The progress that a commit tells of; metadata in a form that is not ours counts for nothing."""
-        words = commit.metadata.split(" ")
-        try:
-            if words[0] != _FORM:
-                raise ValueError
-            position, *others = (commit.offset + int(word, 36) for word in words[1:])
-        except ValueError:
+        if not _WORDS.fullmatch(commit.metadata):
             return cls(commit.offset)
+        position, *others = (commit.offset + int(word, 36) for word in commit.metadata.split(" ")[1:])
         unfinished = frozenset({commit.offset, *others}) if position > commit.offset else frozenset()
         return cls(position, unfinished)
 
@@ -85,7 +84,7 @@ class Progress:
 
     @property
     def full(self) -> bool:
-        """May nothing new be begun, because a commit could not name it?"""
+        """May nothing new be begun, because a commit could not name it? What is named already may be."""
         return len(self.open) >= MAX_OPEN
 
     def hold(self, offset: int) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -31,9 +33,30 @@ class Ledger:
             self._lock.close()
             raise
 
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that is written in this `with`, or nothing of it. Raises LedgerError when it cannot be written."""
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:  # SQLite itself takes back what a full disk has stopped
+                    self.connection.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            raise _unwritable(self.path, error) from error
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.path, error) from error
+
     def close(self) -> None:
         self.connection.close()
         self._lock.close()
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Remember a single value."""
+        self.connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +100,8 @@ def _take_lock(path: Path) -> sqlite3.Connection:
                 "stop that one first, or use another folder or topic",
             ) from error
         raise _unwritable(path, error) from error
+    except sqlite3.DatabaseError as error:
+        raise _damaged(path.with_name(path.name + ".lock"), error) from error
     except OSError as error:
         raise _unwritable(path, error) from error
     return lock

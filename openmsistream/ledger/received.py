@@ -17,7 +17,10 @@ State = Literal["delivered", "failed"]
 
 QUARANTINE_RECORDS = 10_000
 QUARANTINE_VALUE_BYTES = 65_536
-"""The quarantine keeps the newest 10,000 records, of each at most 64 KiB of its value: 640 MB when all else fails."""
+QUARANTINE_KEY_BYTES = 4096
+QUARANTINE_HEADERS = 8192
+"""The quarantine keeps the newest 10,000 records, of each at most 64 KiB of its value, 4 KiB of its key and 8 KiB of
+its headers (as text; those at the end are left out): 760 MB when all else fails."""
 
 SCHEMA = (
     STREAMS
@@ -142,9 +145,8 @@ class ReceivedLedger(Ledger):
     def write(self, rows: Iterable[ReceivedFile]) -> None:
         """Replace these rows and drop what was noted as incomplete of the same generations; one transaction, durable."""
         rows = list(rows)
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            self.connection.executemany(
+        with self.transaction() as connection:
+            connection.executemany(
                 f"INSERT OR REPLACE INTO received (stream, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     (self.stream, r.path, r.state, r.generation, r.partition, r.first_offset, r.timestamp_ms, r.size,
@@ -152,31 +154,26 @@ class ReceivedLedger(Ledger):
                     for r in rows
                 ),
             )  # fmt: skip
-            self.connection.executemany(  # a failure is over when something newer was delivered
+            connection.executemany(  # a failure is over when something newer was delivered
                 "DELETE FROM received WHERE stream=? AND path=? AND state='failed' "
                 "AND NOT (partition=? AND first_offset>?)",
                 ((self.stream, r.path, r.partition, r.first_offset) for r in rows if r.state == "delivered"),
             )
-            self.connection.executemany(
+            connection.executemany(
                 "DELETE FROM incomplete WHERE stream=? AND generation=?", ((self.stream, r.generation) for r in rows)
             )
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
 
     def note_incomplete(self, rows: Iterable[IncompleteFile]) -> None:
         """Replace what is noted of these unfinished generations."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.executemany(
-            f"INSERT OR REPLACE INTO incomplete (stream, {_INCOMPLETE}) VALUES (?,?,?,?,?,?,?,?,?)",
-            (
-                (self.stream, r.partition, r.first_offset, r.generation, r.path, r.last_offset, r.last_news, r.retired,
-                 r.missing)
-                for r in rows
-            ),
-        )  # fmt: skip
-        self.connection.execute("COMMIT")
+        with self.transaction() as connection:
+            connection.executemany(
+                f"INSERT OR REPLACE INTO incomplete (stream, {_INCOMPLETE}) VALUES (?,?,?,?,?,?,?,?,?)",
+                (
+                    (self.stream, r.partition, r.first_offset, r.generation, r.path, r.last_offset, r.last_news, r.retired,
+                     r.missing)
+                    for r in rows
+                ),
+            )  # fmt: skip
 
     def forget_incomplete(self, generation: str) -> None:
         """This generation is complete, abandoned or replaced."""
@@ -192,20 +189,33 @@ class ReceivedLedger(Ledger):
 
     def quarantine(self, records: Iterable[QuarantinedRecord]) -> None:
         """Keep records with their reasons; the oldest beyond the limit go. The same record is kept once."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.executemany(
-            f"INSERT OR IGNORE INTO quarantine ({_QUARANTINE}) VALUES (?,?,?,?,?,?,?,?,?,?)",
-            (
-                (r.topic, r.partition, r.offset, r.timestamp_ms, r.reason, r.key,
-                 None if r.value is None else r.value[:QUARANTINE_VALUE_BYTES], r.value_bytes, json.dumps(r.headers),
-                 r.noted)
-                for r in records
-            ),
-        )  # fmt: skip
-        self.connection.execute(
-            "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (QUARANTINE_RECORDS,)
-        )
-        self.connection.execute("COMMIT")
+        with self.transaction() as connection:
+            connection.executemany(
+                f"INSERT OR IGNORE INTO quarantine ({_QUARANTINE}) VALUES (?,?,?,?,?,?,?,?,?,?)",
+                (
+                    (r.topic, r.partition, r.offset, r.timestamp_ms, r.reason, _cut(r.key, QUARANTINE_KEY_BYTES),
+                     _cut(r.value, QUARANTINE_VALUE_BYTES), r.value_bytes, _headers_text(r.headers), r.noted)
+                    for r in records
+                ),
+            )  # fmt: skip
+            connection.execute(
+                "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (QUARANTINE_RECORDS,)
+            )
+
+
+def _cut(data: bytes | None, length: int) -> bytes | None:
+    return None if data is None else data[:length]
+
+
+def _headers_text(headers: list[tuple[str, str]]) -> str:
+    """The headers as JSON, as many from the front as there is room for."""
+    kept, length = [], 2
+    for header in headers:
+        length += len(json.dumps(header)) + 2
+        if length > QUARANTINE_HEADERS:
+            break
+        kept.append(header)
+    return json.dumps(kept)
 
 
 def delivered(connection: sqlite3.Connection, stream: int, path: str) -> ReceivedFile | None:

@@ -83,29 +83,28 @@ class SentLedger(Ledger):
 
         Of a topic made again (or on another cluster) nothing counts as sent; what was known before the first start stays known.
         """
-        before = self.connection.execute(
-            "SELECT id FROM stream WHERE topic=? ORDER BY id DESC LIMIT 1", (topic,)
-        ).fetchone()
-        self.stream, is_new = stream_of(self.connection, cluster, topic, topic_id)
-        if is_new and before is not None:
-            self.connection.execute(
-                f"INSERT INTO sent (stream, {_COLUMNS}) SELECT ?, {_COLUMNS} FROM sent WHERE stream=? AND state='known'",
-                (self.stream, before[0]),
-            )
+        with self.transaction() as connection:
+            query = "SELECT id FROM stream WHERE topic=? ORDER BY id DESC LIMIT 1"
+            before = connection.execute(query, (topic,)).fetchone()
+            self.stream, is_new = stream_of(connection, cluster, topic, topic_id)
+            if is_new and before is not None:
+                query = f"SELECT ?, {_COLUMNS} FROM sent WHERE stream=? AND state='known'"
+                connection.execute(f"INSERT INTO sent (stream, {_COLUMNS}) {query}", (self.stream, before[0]))
         return is_new and before is None
 
     def write(self, rows: Iterable[SentFile]) -> None:
         """Replace these rows, all in one transaction."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            self.connection.executemany(
+        with self.transaction() as connection:
+            connection.executemany(
                 f"INSERT OR REPLACE INTO sent (stream, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (_values(self.stream, row) for row in rows),
             )
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+
+    def forget_known(self, paths: Sequence[str]) -> None:
+        """These files have come anew with their folder: being known from before the first start no longer holds for them."""
+        self.connection.executemany(
+            "DELETE FROM sent WHERE stream=? AND path=? AND state='known'", ((self.stream, path) for path in paths)
+        )
 
     def get(self, path: str) -> SentFile | None:
         return get(self.connection, self.stream, path)

@@ -143,3 +143,7 @@ def _program(cls: type[DataFileDownloadDirectory], args: argparse.Namespace) -> 
 def main(args: list[str] | None = None) -> None:
     """The program."""
     DataFileDownloadDirectory.run_from_command_line(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -39,7 +39,9 @@ _SYNC_THREADS = 8
 _WRITE_BACK = 16 << 20
 """Bytes of a large file after which they are written back, so that its last sync does not stall everybody else's."""
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOENT)
+"""What goes by: a full disk, too many open files, a folder or part that somebody removed while it was in use."""
+
 _DISK_BROKEN = (errno.EIO, errno.ESTALE, errno.EROFS, errno.ENODEV)
 
 
@@ -50,7 +52,7 @@ class Ending(Enum):
     UNCHANGED = "already there"
     SUPERSEDED = "replaced by a newer version"
     FAILED = "failed"
-    NO_SPACE = "no space"
+    LATER = "to be fetched again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,7 @@ class Finisher:
         with os.fdopen(fd, "rb", buffering=0) as file:
             if not _same_digest(file.fileno(), incoming.reassembly.digest):
                 return False
+            target.sync(file.fileno())  # a run that was killed before its own sync may have put it there
         target.set_mtime(folder, incoming.name, incoming.reassembly.mtime_ns)
         if incoming.fd >= 0:
             incoming.close()
@@ -223,7 +226,7 @@ class Finisher:
 
     def _write(self, incoming: Incoming, target: Target, folder: Folder) -> None:
         if incoming.data is not None:
-            incoming.fd = target.create(folder, incoming.part)
+            incoming.make_part(target, folder)
             write_all(incoming.fd, incoming.data)
         target.set_mtime(folder, incoming.part, incoming.reassembly.mtime_ns)
 
@@ -273,8 +276,8 @@ class Finisher:
                 target.replace(folder, incoming.part, incoming.name)
             except OSError as error:
                 return self._os_failed(incoming, target, error, rows)
-            renamed[id(folder)] = folder
             ending = Ending.DELIVERED
+        renamed[id(folder)] = folder
         rows.append(received(incoming))
         return Finished(incoming, ending)
 
@@ -287,10 +290,10 @@ class Finisher:
     def _os_failed(
         self, incoming: Incoming, target: Target, error: OSError, rows: list[ReceivedFile] | None = None
     ) -> Finished:
-        """A full disk sets the file aside, anything else fails it, unless the disk is no disk any more."""
-        if ending_of(error) is Ending.NO_SPACE:
+        """What passes sets the file aside, anything else fails it, unless the disk is no disk any more."""
+        if ending_of(error) is Ending.LATER:
             incoming.discard(target)
-            return Finished(incoming, Ending.NO_SPACE)
+            return Finished(incoming, Ending.LATER, error.strerror or str(error))
         return self._failed(incoming, target, error.strerror or str(error), rows)
 
     def _failed(
@@ -312,7 +315,7 @@ def ending_of(error: OSError) -> Ending:
         raise FolderError(
             f"the target folder's disk cannot be used: {error.strerror}", "repair or remount it, then start again"
         ) from error
-    return Ending.NO_SPACE if error.errno in _DISK_FULL else Ending.FAILED
+    return Ending.LATER if error.errno in _PASSING else Ending.FAILED
 
 
 def is_newer(incoming: Incoming, there: Incoming | ReceivedFile) -> bool:

@@ -9,12 +9,22 @@ from dataclasses import dataclass, field
 from openmsistream.kafka.admin import Topic
 from openmsistream.kafka.producer import Report
 
-from .scan import Found, Skipped
+from .scan import Found, Skipped, Why
 from .settle import Seen
 
 MOST_NOTES = 20_000
+MOST_FOLDERS = 1_000
 MOST_BATCHES = 10
 """Batches of a scan that may wait; the scan stands still when the loop does not keep up."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some of what a scan met; `last` when there is no more."""
+
+    items: list[Found | Skipped]
+    why: Why
+    last: bool = False
 
 
 @dataclass
@@ -22,7 +32,7 @@ class Post:
     """What has come since the last look."""
 
     notes: dict[str, Seen] = field(default_factory=dict)
-    found: list[list[Found | Skipped]] = field(default_factory=list)
+    found: list[Batch] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     topic: Topic | None = None
 
@@ -35,42 +45,42 @@ class Inbox:
         self._post = Post()
         self._woken = False
         self._closed = False
-        self._folders: deque[str] = deque([""])  # to be scanned; the whole tree first
+        self._folders: deque[tuple[str, Why]] = deque()  # to be scanned
 
     def noticed(self, path: str, seen: Seen) -> None:
         """The watcher saw something. Of several things the one that settles the path stays."""
         with self._changed:
             notes = self._post.notes
             if path not in notes and len(notes) >= MOST_NOTES:
-                self._ask_for("")
+                self._ask_for("", Why.CHECK)
             elif path not in notes or seen is not Seen.TOUCHED or notes[path] is Seen.TOUCHED:
                 notes[path] = seen
             else:
                 notes[path] = Seen.TOUCHED  # written to again after a close: open once more
             self._changed.notify_all()
 
-    def look_at(self, folder: str) -> None:
+    def look_at(self, folder: str, why: Why = Why.ARRIVAL) -> None:
         """Have this folder scanned; "" is the whole tree."""
         with self._changed:
-            self._ask_for(folder)
+            self._ask_for(folder, why)
 
-    def _ask_for(self, folder: str) -> None:
-        if "" in self._folders or folder in self._folders:
+    def _ask_for(self, folder: str, why: Why) -> None:
+        if (folder, why) in self._folders:
             return
-        if folder == "" or len(self._folders) > 1000:
+        if len(self._folders) > MOST_FOLDERS:
             self._folders.clear()
-            folder = ""
-        self._folders.append(folder)
+            folder, why = "", Why.CHECK
+        self._folders.append((folder, why))
         self._changed.notify_all()
 
-    def next_folder(self, timeout: float) -> str | None:
-        """For the scanner: the next folder to look at, None when there is none within `timeout` seconds."""
+    def next_folder(self, timeout: float) -> tuple[str, Why] | None:
+        """For the scanner: the next folder to look at and why, None when there is none within `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._folders or self._closed, timeout)
             return self._folders.popleft() if self._folders and not self._closed else None
 
-    def found(self, batch: list[Found | Skipped]) -> None:
-        """The scanner found these; waits while the loop has enough to do."""
+    def found(self, batch: Batch) -> None:
+        """The scanner met these; waits while the loop has enough to do."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._post.found) < MOST_BATCHES or self._closed)
             self._post.found.append(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from concurrent.futures import Future
 
@@ -11,6 +12,8 @@ from openmsistream.files.reassembly import Contradiction, Reassembly
 
 from .disk import Folder, Target
 from .disk.common import part_name
+
+_serials = itertools.count(1)
 
 
 class WrongDigest(Exception):
@@ -37,9 +40,10 @@ class Incoming:
         self.write_back: Future[None] | None = None
         self.given_up = False
         self.fd = -1
+        self.part = part_name(self.generation, next(_serials))
+        self._on_disk = False
         self._hasher = digest.new()
         self._hashed = 0
-        self._ordered = False
 
     @property
     def path(self) -> str:
@@ -58,10 +62,6 @@ class Incoming:
         return self.parts[-1]
 
     @property
-    def part(self) -> str:
-        return part_name(self.generation, ordered=self._ordered)
-
-    @property
     def still_to_come(self) -> int:
         """Bytes that will yet be written."""
         return self.size - self.reassembly.received if self.data is None else self.size
@@ -74,13 +74,18 @@ class Incoming:
             self.data = chunk.data
             return True
         if self.fd < 0:
-            self.fd = target.create(target.folder(self.parts[:-1]), self.part)
+            self.make_part(target, target.folder(self.parts[:-1]))
         write_all(self.fd, chunk.data)
         self.unsynced += len(chunk.data)
         if chunk.offset == self._hashed:
             self._hasher.update(chunk.data)
             self._hashed = chunk.end
         return True
+
+    def make_part(self, target: Target, folder: Folder) -> None:
+        """Make an empty part beside the target."""
+        self.fd = target.create(folder, self.part)
+        self._on_disk = True
 
     def check(self, target: Target, folder: Folder) -> None:
         """Bring the part's bytes into the order of the file and compare the digest. Raises WrongDigest or Contradiction."""
@@ -96,7 +101,8 @@ class Incoming:
     def _reorder(self, target: Target, folder: Folder) -> None:
         """Copy the chunks that came out of order into a second part, in order, hashing them on the way."""
         extents = self.reassembly.extents()
-        ordered = target.create(folder, part_name(self.generation, ordered=True))
+        name = part_name(self.generation, next(_serials))
+        ordered = target.create(folder, name)
         self._hasher = digest.new()
         try:
             for extent in extents:
@@ -109,10 +115,11 @@ class Incoming:
                     write_all(ordered, data)
         except BaseException:
             os.close(ordered)
+            target.remove(folder, name)
             raise
         self.close()
         target.remove(folder, self.part)
-        self.fd, self._ordered = ordered, True
+        self.fd, self.part = ordered, name
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -122,8 +129,9 @@ class Incoming:
     def discard(self, target: Target) -> None:
         """Let go of it and of its part."""
         self.given_up = True
-        if self.fd >= 0:
-            self.close()
+        self.close()
+        if self._on_disk:
+            self._on_disk = False
             try:
                 target.remove(target.folder(self.parts[:-1]), self.part)
             except OSError:

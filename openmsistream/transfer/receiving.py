@@ -47,7 +47,7 @@ class Aside:
 
 @dataclass
 class Lane:
-    """One partition that is ours."""
+    """One partition that is ours. `sought`: those set aside that are being fetched again."""
 
     partition: int
     progress: Progress
@@ -55,7 +55,13 @@ class Lane:
     finishing: dict[str, Incoming] = field(default_factory=dict)
     aside: dict[str, Aside] = field(default_factory=dict)
     finished: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    sought: set[str] = field(default_factory=set)
     committed: Commit | None = None
+
+    def passes_over(self, offset: int) -> bool:
+        """Was what stands here dealt with before, or will it be read again later?"""
+        held = self.progress.held
+        return self.progress.is_done(offset) or (held is not None and offset >= held)
 
     def done(self, generation: str, first_offset: int) -> None:
         """This generation needs nothing more."""
@@ -153,8 +159,11 @@ class Receiving:
             else:
                 self._chunk(lane, record, said)
         except Unusable as bad:
-            self._put_in_quarantine(record, str(bad))
+            if not lane.passes_over(record.offset):
+                self._put_in_quarantine(record, str(bad))
         lane.progress.saw(record.offset)
+        self._miss_sought(lane, record.offset)
+        self._target.trim()
 
     def _chunk(self, lane: Lane, record: Record, chunk: Chunk) -> None:
         incoming = lane.incoming.get(chunk.generation)
@@ -185,20 +194,20 @@ class Receiving:
     def _begin(self, lane: Lane, record: Record, chunk: Chunk) -> Incoming | None:
         """Begin a generation with its first record; None when it is not wanted, not now, or not possible."""
         generation, progress = chunk.generation, lane.progress
-        if generation in lane.finishing or generation in lane.finished or progress.is_done(record.offset):
+        if generation in lane.finishing or generation in lane.finished or lane.passes_over(record.offset):
             return None
         aside = lane.aside.get(generation)
         if aside is not None and aside.first_offset != record.offset:
             return None
+        lane.sought.discard(generation)
         if self._regex is not None and not self._regex.match(chunk.path):
             return None
-        if progress.held is not None and record.offset >= progress.held:
-            return None
-        if aside is None and not self._make_room_for_another(lane):
+        if record.offset not in progress.open and not self._make_room_for_another(lane):
             progress.hold(record.offset)
             return None
         there = delivered(self._known, self._ledger.stream, chunk.path)
         if there is not None and there.generation == generation:
+            lane.done(generation, record.offset)
             return None
         if chunk.index > 0:
             self._note_headless(lane, record, chunk)
@@ -218,6 +227,7 @@ class Receiving:
                 log.info(
                     "%s: a version in partition %d is older by its time; passed over", chunk.path, record.partition
                 )
+            lane.done(chunk.generation, record.offset)
             return None
         lane.progress.begin(record.offset)
         if problem:
@@ -228,7 +238,7 @@ class Receiving:
             self._fail(lane, incoming, f"it is larger than this disk ({chunk.size} bytes)")
             return None
         if fit is Fit.LATER:
-            self._set_aside(lane, incoming)
+            self._set_aside(lane, incoming, self._space.lacking(chunk.size))
             return None
         lane.aside.pop(chunk.generation, None)
         earlier = self._earlier.get(chunk.generation)
@@ -259,7 +269,8 @@ class Receiving:
         while incoming.path in self._finishing_paths and self._finisher.error is None:
             self._finisher.wait_for_result(1.0)
             self.settle()
-        del lane.incoming[incoming.generation]
+        if lane.incoming.pop(incoming.generation, None) is None:
+            return  # what was waited for was a newer version, and this one is given up
         lane.finishing[incoming.generation] = incoming
         self._finishing_paths[incoming.path] = incoming
         self._finisher.submit(incoming)
@@ -280,9 +291,9 @@ class Receiving:
         lane = self.lanes.get(incoming.partition)
         if lane is None or lane.finishing.get(incoming.generation) is not incoming:
             return  # its partition was given up meanwhile
-        if finished.ending is Ending.NO_SPACE:
+        if finished.ending is Ending.LATER:
             del lane.finishing[incoming.generation]
-            self._set_aside(lane, incoming)
+            self._set_aside(lane, incoming, finished.reason)
             return
         lane.done(incoming.generation, incoming.first_offset)
         if finished.ending in (Ending.DELIVERED, Ending.UNCHANGED):
@@ -294,6 +305,9 @@ class Receiving:
         for incoming in older:
             self._drop(lane, incoming)
             log.info("%s: an unfinished older version was replaced by a newer one", incoming.path)
+        for generation, aside in list(lane.aside.items()):
+            if aside.path == newer.path and aside.first_offset < newer.first_offset:
+                lane.done(generation, aside.first_offset)
 
     def _abandoned(self, lane: Lane, said: Abandoned) -> None:
         incoming = lane.incoming.get(said.generation)
@@ -322,17 +336,32 @@ class Receiving:
 
     def _write_failed(self, lane: Lane, incoming: Incoming, error: OSError) -> None:
         ending = ending_of(error)
-        if ending is Ending.NO_SPACE:
+        if ending is Ending.LATER:
             incoming.discard(self._target)
             del lane.incoming[incoming.generation]
-            self._set_aside(lane, incoming)
+            self._set_aside(lane, incoming, error.strerror or str(error))
         else:
             self._fail(lane, incoming, error.strerror or str(error))
 
-    def _set_aside(self, lane: Lane, incoming: Incoming) -> None:
+    def _set_aside(self, lane: Lane, incoming: Incoming, reason: str) -> None:
         if incoming.generation not in lane.aside:
-            log.warning("%s is set aside until there is room: %s", incoming.path, self._space.lacking(incoming.size))
+            log.warning("%s is set aside and will be fetched again: %s", incoming.path, reason)
         lane.aside[incoming.generation] = Aside(incoming.first_offset, incoming.size, incoming.path)
+
+    def _miss_sought(self, lane: Lane, offset: int) -> None:
+        """Give up what was to be fetched again and is no longer in the topic: reading has come past its place."""
+        for generation in [g for g in lane.sought if g not in lane.aside or lane.aside[g].first_offset < offset]:
+            lane.sought.discard(generation)
+            aside = lane.aside.get(generation)
+            if aside is None:
+                continue
+            self._cannot_be_completed(
+                IncompleteFile(
+                    lane.partition, aside.first_offset, generation, aside.path, aside.first_offset, time.time(), True,
+                    "all of it (no longer in the topic)",
+                )
+            )  # fmt: skip
+            lane.done(generation, aside.first_offset)
 
     def _note_headless(self, lane: Lane, record: Record, chunk: Chunk) -> None:
         """The first chunks of this generation are gone from the topic (or were never in it): it can never be complete."""
@@ -341,12 +370,16 @@ class Receiving:
         self._headless[chunk.generation] = None
         if len(self._headless) > _REMEMBERED:
             self._headless.popitem(last=False)
-        self.tally.incomplete += 1
         missing = f"chunks 0-{chunk.index - 1} (no longer in the topic)"
-        log.warning("%s cannot be completed: %s", chunk.path, missing)
-        row = IncompleteFile(
-            record.partition, record.offset, chunk.generation, chunk.path, record.offset, time.time(), True, missing
+        self._cannot_be_completed(
+            IncompleteFile(
+                record.partition, record.offset, chunk.generation, chunk.path, record.offset, time.time(), True, missing
+            )
         )
+
+    def _cannot_be_completed(self, row: IncompleteFile) -> None:
+        self.tally.incomplete += 1
+        log.warning("%s cannot be completed: %s missing", row.path, row.missing)
         self._finisher.record_incomplete([row])
 
     def _put_in_quarantine(self, record: Record, reason: str) -> None:
@@ -369,7 +402,7 @@ class Receiving:
         found = {}
         for partition, lane in self.lanes.items():
             commit = lane.progress.commit()
-            if commit != lane.committed and (commit.offset > 0 or lane.committed is not None):
+            if commit not in (lane.committed, Commit(0, "")):
                 found[partition] = lane.committed = commit
         return found
 
@@ -401,6 +434,8 @@ class Receiving:
                 if self._space.would_fit(aside.size, self._promised):
                     places[lane.partition] = min(aside.first_offset, places.get(lane.partition, aside.first_offset))
                     break
+            if lane.partition in places:
+                lane.sought = {g for g, a in lane.aside.items() if a.first_offset >= places[lane.partition]}
         return places
 
     @property

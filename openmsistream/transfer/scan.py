@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from openmsistream.files.chunk import FileState
+from openmsistream.files.names import STATE_FOLDER
 
 from .selection import Selection
 
 BATCH = 500
+
+
+class Why(Enum):
+    """What a scan is for."""
+
+    INVENTORY = "the first look ever at this folder: what is older than it is known, not sent"
+    ARRIVAL = "a folder was made, or moved here with all that is in it"
+    CHECK = "whatever events did not tell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +99,15 @@ def link_problem(root: Path, link: Path) -> str | None:
         target = Path(os.path.realpath(link, strict=True))
     except OSError:
         return "a link that leads nowhere"
-    inside = os.path.realpath(root)
-    if os.path.commonpath((inside, target)) != inside:
+    inside = Path(os.path.realpath(root))
+    if inside not in target.parents:
         return "a link that leads outside the folder"
+    if target.relative_to(inside).parts[0] == STATE_FOLDER:
+        return f"a link into {STATE_FOLDER}/, which holds this program's own state"
     if target.is_dir():
         return "a link to a folder; what is in it is sent under its own name"
+    if not target.is_file():
+        return "a link to something that is not a file"
     return None
 
 

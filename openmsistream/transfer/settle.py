@@ -36,7 +36,7 @@ class Seen(Enum):
 @dataclass(slots=True)
 class _Waiting:
     due: float
-    closed: bool
+    queued: float  # its entry in the queue; not later than `due`
 
 
 @dataclass(slots=True)
@@ -66,15 +66,17 @@ class Settler:
     def note(self, path: str, seen: Seen, now: float, quiet_since: float | None = None) -> None:
         """Something was noticed of a path at `now`. A scan may know since when the file has been quiet."""
         old = self._waiting.get(path)
-        closed = seen in (Seen.CLOSED, Seen.ARRIVED) or (seen is Seen.FOUND and old is not None and old.closed)
-        since = now if quiet_since is None else quiet_since
-        due = since + self._pause(path, closed)
         if seen is Seen.FOUND and old is not None:
             return  # what the events said of it is newer or as good
-        self._waiting[path] = _Waiting(due, closed)
+        since = now if quiet_since is None else quiet_since
+        due = since + self._pause(path, closed=seen in (Seen.CLOSED, Seen.ARRIVED))
+        if old is not None and old.queued <= due:
+            old.due = due  # its entry is moved when its turn comes: a path that is written to all the time has one
+            return
+        self._waiting[path] = _Waiting(due, due)
         heapq.heappush(self._queue, (due, path))
 
-    def _pause(self, path: str, closed: bool) -> float:
+    def _pause(self, path: str, *, closed: bool) -> float:
         history = self._history.get(path)
         again = 0.0 if history is None else min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (history.versions - 1))
         if self.lag_for_all:
@@ -84,23 +86,25 @@ class Settler:
     def due(self, now: float) -> list[str]:
         """The paths that have settled by now; they are waited for no longer."""
         ready = []
-        while self._queue and self._queue[0][0] <= now:
-            due, path = heapq.heappop(self._queue)
-            waiting = self._waiting.get(path)
-            if waiting is not None and waiting.due <= due:  # else it was noticed again since, and waits for longer
-                del self._waiting[path]
-                ready.append(path)
+        while (soonest := self.next_due()) is not None and soonest <= now:
+            _, path = heapq.heappop(self._queue)
+            del self._waiting[path]
+            ready.append(path)
         self._sweep(now)
         return ready
 
     def next_due(self) -> float | None:
         """When `due` will next have something, None when nothing is waited for."""
         while self._queue:
-            due, path = self._queue[0]
+            queued, path = self._queue[0]
             waiting = self._waiting.get(path)
-            if waiting is not None and waiting.due <= due:
-                return due
-            heapq.heappop(self._queue)
+            if waiting is None or waiting.queued != queued:
+                heapq.heappop(self._queue)  # replaced by an earlier entry
+            elif waiting.due > queued:
+                waiting.queued = waiting.due
+                heapq.heapreplace(self._queue, (waiting.due, path))
+            else:
+                return queued
         return None
 
     def waits_until(self, path: str) -> float | None:

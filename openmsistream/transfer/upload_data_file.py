@@ -111,3 +111,7 @@ def _program(cls: type[UploadDataFile], args: argparse.Namespace) -> int:
 def main(args: list[str] | None = None) -> None:
     """The program."""
     UploadDataFile.run_from_command_line(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -198,3 +198,7 @@ def _dry_run(args: argparse.Namespace, topic: str) -> int:
 def main(args: list[str] | None = None) -> None:
     """The program."""
     DataFileUploadDirectory.run_from_command_line(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -25,8 +25,8 @@ from openmsistream.ledger.location import state_folder
 from openmsistream.ledger.sent import SentFile, SentLedger, finished_states
 
 from .disk.origin import Origin
-from .inbox import Inbox
-from .scan import Found, Skipped, scan
+from .inbox import Batch, Inbox
+from .scan import Found, Skipped, Why, scan
 from .selection import Selection
 from .sending import Sending, Tally
 from .settle import LAG, Seen, Settler
@@ -47,6 +47,7 @@ _TOPIC_EVERY = 10.0
 """Seconds between looks at the topic: it may have been deleted, made again or given more partitions."""
 
 _MOST_READY = 5_000
+_INVENTORY = "inventory"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Uploader:
 
     def start(self) -> None:
         """Begin to watch and send, in threads of this object."""
+        self._inbox.look_at("", Why.CHECK if self._inventory_done else Why.INVENTORY)
         self._stop_watching = self._watch()
         for name, work in (("upload", self._loop), ("scan", self._scan), ("topic", self._follow_topic)):
             thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
@@ -189,7 +191,7 @@ class Uploader:
         self._producer.close()
         self.topic = topic
         self._producer, self._sending = self._session()
-        self._inbox.look_at("")
+        self._inbox.look_at("", Why.CHECK)
 
     # -- the loop ----------------------------------------------------------------------------------------
 
@@ -230,9 +232,11 @@ class Uploader:
         due = self._settler.next_due()
         return 1.0 if due is None else min(1.0, max(0.0, due - time.monotonic()))
 
-    def _sift(self, batch: list[Found | Skipped]) -> None:
+    def _sift(self, batch: Batch) -> None:
         """Of what a scan found, wait for what is new or changed."""
-        found = [item for item in batch if isinstance(item, Found)]
+        found = [item for item in batch.items if isinstance(item, Found)]
+        if batch.why is Why.ARRIVAL:
+            self._ledger.forget_known([item.path for item in found])
         finished = finished_states(
             self._ledger.connection, self._ledger.stream, [f.path for f in found],
             known_too=not self.options.upload_existing,
@@ -242,7 +246,7 @@ class Uploader:
         for item in found:
             if finished.get(item.path) == item.state:
                 continue
-            if item.path not in finished and item.state.changed_ns < self._baseline_ns:
+            if batch.why is Why.INVENTORY and item.path not in finished and item.state.changed_ns < self._baseline_ns:
                 known.append(SentFile(item.path, "known", item.state, updated=time.time()))
                 continue
             age = (now_ns - item.state.changed_ns) / 1e9
@@ -250,6 +254,8 @@ class Uploader:
             self._settler.note(item.path, Seen.FOUND, now, quiet_since)
         if known:
             self._ledger.write(known)
+        if batch.why is Why.INVENTORY and batch.last:
+            self._ledger.set_fact(_INVENTORY, "done")
 
     def _finish(self) -> None:
         """After a stop: small files that were begun and chunks that are on their way are waited for, until the deadline."""
@@ -275,14 +281,15 @@ class Uploader:
         every = SCAN_EVERY if self._trusted else POLL_EVERY
         next_whole = time.monotonic() + every
         while not self._stopping.is_set() and not self._inbox.closed:
-            folder = self._inbox.next_folder(min(1.0, max(0.0, next_whole - time.monotonic())))
-            if folder is None:
-                if time.monotonic() < next_whole:
-                    continue
-                folder = ""
+            asked = self._inbox.next_folder(min(1.0, max(0.0, next_whole - time.monotonic())))
+            if asked is None and time.monotonic() < next_whole:
+                continue
+            folder, why = asked or ("", Why.CHECK)
             began = time.monotonic()
-            for batch in scan(self.options.root, self._selection, folder, self._stopping.is_set):
-                self._inbox.found(batch)
+            for items in scan(self.options.root, self._selection, folder, self._stopping.is_set):
+                self._inbox.found(Batch(items, why))
+            if not self._stopping.is_set():
+                self._inbox.found(Batch([], why, last=True))
             if folder == "":
                 next_whole = time.monotonic() + max(every, _SCAN_SHARE * (time.monotonic() - began))
 
@@ -305,9 +312,10 @@ class Uploader:
             self._inbox.topic_is(topic)
 
     def _baseline(self) -> int:
-        """The time, by the root's file system, before which a file counts as known; remembered from the very first start."""
+        """The time, by the root's file system, of the very first start: what is older when it is first met is known."""
         now = str(_file_system_time(self.options.root))
         first = int(fact(self._ledger.connection, "first_start_ns", now))
+        self._inventory_done = fact(self._ledger.connection, _INVENTORY, "begun") == "done"
         return 0 if self.options.upload_existing else first
 
 

@@ -74,6 +74,8 @@ class _Handler(FileSystemEventHandler):
         self._notes = notes
 
     def dispatch(self, event: FileSystemEvent) -> None:
+        if event.is_synthetic:
+            return  # watchdog's own list of what a folder holds that came; the scan of that folder says more
         if isinstance(event, FileClosedEvent):
             self._note(event.src_path, Seen.CLOSED)
         elif isinstance(event, (FileCreatedEvent, FileModifiedEvent)):

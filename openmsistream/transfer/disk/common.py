@@ -11,12 +11,13 @@ class NotAFolder(OSError):
     """A component of the path below the root is a link or a file, so nothing can be put below it."""
 
 
-def part_name(generation: str, *, ordered: bool = False) -> str:
+def part_name(generation: str, serial: int) -> str:
     """The name under which a generation is written before it is whole: hidden, and never longer than a system allows.
 
-    `ordered`: the second part of a file whose chunks came out of order.
+    `serial` differs for each part that this process makes: after a rebalance a generation may be received again while
+    its earlier part is still being put in place.
     """
-    return f"{PART_PREFIX}{generation}{'-ordered' if ordered else ''}{PART_SUFFIX}"
+    return f"{PART_PREFIX}{generation}-{serial}{PART_SUFFIX}"
 
 
 def is_part(name: str) -> bool:

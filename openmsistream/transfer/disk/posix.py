@@ -36,26 +36,28 @@ class Target:
         self.root = root
         self._root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._open: OrderedDict[str, Folder] = OrderedDict()
+        self._gone: list[Folder] = []  # no longer under their names, perhaps still in somebody's hands
 
     def close(self) -> None:
         self.forget_folders()
         os.close(self._root_fd)
 
     def forget_folders(self) -> None:
-        """Close the folders that are kept open: they may have been moved or removed."""
-        for folder in self._open.values():
+        """Close the folders that are kept open; to be called when none is at work."""
+        for folder in (*self._open.values(), *self._gone):
             os.close(folder.fd)
         self._open.clear()
+        self._gone.clear()
 
     def folder(self, parts: tuple[str, ...]) -> Folder:
         """Open the folder with these components, making what is missing, durably. Raises NotAFolder."""
         relative = "/".join(parts)
         known = self._open.get(relative)
         if known is not None:
-            if os.fstat(known.fd).st_nlink:
+            if self._is_in_place(known):
                 self._open.move_to_end(relative)
                 return known
-            self.forget_folders()
+            self._gone.append(self._open.pop(relative))
         fd = os.dup(self._root_fd)
         try:
             for part in parts:
@@ -69,8 +71,18 @@ class Target:
         self._open[relative] = folder
         return folder
 
+    def _is_in_place(self, folder: Folder) -> bool:
+        """Is this still the folder of its name, not removed and not moved elsewhere?"""
+        try:
+            found = os.stat(folder.relative or ".", dir_fd=self._root_fd, follow_symlinks=False)
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(folder.fd))
+
     def trim(self) -> None:
         """Close the folders that have not been used for longest; to be called when none is at work."""
+        while self._gone:
+            os.close(self._gone.pop().fd)
         while len(self._open) > _KEPT_OPEN:
             os.close(self._open.popitem(last=False)[1].fd)
 
@@ -78,7 +90,10 @@ class Target:
         try:
             return self._enter_existing(fd, part)
         except FileNotFoundError:
-            os.mkdir(part, dir_fd=fd)
+            try:
+                os.mkdir(part, dir_fd=fd)
+            except FileExistsError:
+                pass  # another thread made it meanwhile
             os.fsync(fd)
             return self._enter_existing(fd, part)
 

@@ -41,13 +41,15 @@ class Target:
         pass
 
     def folder(self, parts: tuple[str, ...]) -> Folder:
-        path = os.path.join(self._real, *parts)
-        try:
-            os.makedirs(path, exist_ok=True)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise NotAFolder(errno.ENOTDIR, f"{'/'.join(parts)!r} is a file, not a folder") from error
-        if os.path.normcase(os.path.realpath(path)) != os.path.normcase(path):
-            raise NotAFolder(errno.ENOTDIR, f"{'/'.join(parts)!r} leads through a link")
+        path = self._real
+        for part in parts:
+            path = os.path.join(path, part)
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                pass
+            if os.path.normcase(os.path.realpath(path)) != os.path.normcase(path) or not os.path.isdir(path):
+                raise NotAFolder(errno.ENOTDIR, f"{part!r} is a link or a file, not a folder", part)
         return Folder("/".join(parts), path)
 
     def create(self, folder: Folder, name: str) -> int:

@@ -1,0 +1,1 @@
+"""Figures for this machine, as ratios within one run: `make bench`."""
