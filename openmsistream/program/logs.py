@@ -36,18 +36,20 @@ def log_file(path: Path, program: str) -> Path:
 
 @contextmanager
 def logging_to(
-    *, stream_level: int | str = logging.INFO, file: Path | None = None, file_level: int | str = logging.WARNING
+    *, stream_level: int | str | None = logging.INFO, file: Path | None = None, file_level: int | str = logging.WARNING
 ) -> Iterator[None]:
-    """Log like a program while this lasts; afterwards logging is as it was.
+    """Log like a program while this lasts; afterwards logging is as it was. `stream_level` None: to the file alone.
 
     The file is made, with its folder, and added to. FolderError when it cannot be written.
     """
-    handlers: list[logging.Handler] = [_prepared(_StandardError(), level_of(stream_level))]
+    handlers: list[logging.Handler] = []
+    if stream_level is not None:
+        handlers.append(_prepared(_StandardError(), level_of(stream_level)))
     if file is not None:
         handlers.append(_prepared(_opened(file), level_of(file_level)))
     root = logging.getLogger()
     before = root.level
-    root.setLevel(min(handler.level for handler in handlers))
+    root.setLevel(min((handler.level for handler in handlers), default=before))
     for handler in handlers:
         root.addHandler(handler)
     try:

@@ -68,9 +68,9 @@ class CommonOptions:
 
     def logger(self, name: str) -> logging.Logger:
         """Set logging up, where the caller has not done so, and give the logger of one class; `close` takes it back."""
-        if self.logger_file is not None or not logging.getLogger().handlers:
-            file = None if self.logger_file is None else log_file(self.logger_file, name)
-            self._open.enter_context(logging_to(stream_level=self.streamlevel, file=file, file_level=self.filelevel))
+        file = None if self.logger_file is None else log_file(self.logger_file, name)
+        level = None if logging.getLogger().handlers else self.streamlevel
+        self._open.enter_context(logging_to(stream_level=level, file=file, file_level=self.filelevel))
         if self.given is not None:
             return self.given
         logger = RaisingLogger(name)

@@ -88,7 +88,7 @@ def _met(root: Path, path: str, entry: os.DirEntry[str], selection: Selection) -
                 return Skipped(path, reason)
         elif not entry.is_file(follow_symlinks=False):
             return None
-        return Found(path, FileState.of(os.stat(root / path)))  # not entry.stat(): Windows caches it, without inode
+        return Found(path, FileState.of(os.stat(entry.path)))  # not entry.stat(): Windows caches it, without inode
     except OSError:
         return None
 

@@ -19,7 +19,7 @@ from openmsistream.kafka.partitions import partition_of
 from openmsistream.kafka.producer import ChunkProducer, Report
 
 from .outgoing import open_unbuffered
-from .topics import ensure_topic
+from .topics import check_wire, ensure_topic
 
 _TRIES = 3
 """A file that changes while it is read is begun again; one that changes three times is still being written."""
@@ -37,6 +37,7 @@ def send_file(
     `moved` hears of acknowledged bytes. Raises FolderError when the file cannot be read or keeps changing, and the
     broker's error when a chunk is not taken.
     """
+    check_wire(settings)
     admin = Admin(settings.admin.properties, str(settings.path))
     found = ensure_topic(admin, topic, TopicWish(), chunk_size)
     reports: queue.SimpleQueue[Report] = queue.SimpleQueue()

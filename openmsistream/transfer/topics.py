@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
-from openmsistream.errors import TopicError
+from openmsistream.config import Settings, Wire
+from openmsistream.errors import ConfigError, TopicError
 from openmsistream.kafka.admin import Admin, Topic, TopicWish
 from openmsistream.kafka.producer import largest_chunk
 
@@ -29,6 +30,16 @@ def ensure_topic(admin: Admin, name: str, wish: TopicWish, chunk_size: int | Non
     log.info("%s", describe(topic))
     check(topic, chunk_size)
     return topic
+
+
+def check_wire(settings: Settings) -> None:
+    """Raise ConfigError when the config asks for a form of records that this version does not write yet."""
+    if settings.wire is not Wire.NATIVE:
+        raise ConfigError(
+            f"{settings.path} asks for records in OpenMSIStream's form (value.serializer = DataFileChunkSerializer), "
+            "which this version does not write yet",
+            "leave value.serializer out to send in the native form, or use --config local",
+        )
 
 
 def describe(topic: Topic) -> str:

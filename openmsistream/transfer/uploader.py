@@ -30,7 +30,7 @@ from .scan import Found, Skipped, Why, scan
 from .selection import Selection
 from .sending import Sending, Tally
 from .settle import LAG, Seen, Settler
-from .topics import ensure_topic
+from .topics import check_wire, ensure_topic
 from .watch import watch
 
 log = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ class Uploader:
         self._settler = Settler(options.lag if options.lag is not None else LAG, options.lag is not None)
         self._inbox = Inbox()
         check_folder(options.root)
+        check_wire(settings)
         self._trusted = not options.polling and filesystem.is_local(options.root)
         self._admin = Admin(settings.admin.properties, str(settings.path))
         with contextlib.ExitStack() as stack:

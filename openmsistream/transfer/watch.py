@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -62,6 +63,8 @@ def _observer() -> BaseObserver:
     if sys.platform == "linux":
         from watchdog.observers.inotify import InotifyObserver
 
+        # Folders made faster than they are watched are met twice; its warning shows its whole table of watches.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning, "watchdog")
         return InotifyObserver(generate_full_events=True)  # so that what is moved in arrives as moved, not as created
     from watchdog.observers import Observer
 

@@ -38,7 +38,7 @@ def test_a_name_that_could_lead_outside_is_refused_with_its_reason(path: str, re
 
 
 @pytest.mark.parametrize(
-    "path", ["a.txt", "Ünïcödé/日本語/файл.tif", "a b/c,d;e.txt", "..a/b..", "x/LOGS/y", "logs/a", "a\\b", "C:x", "aux.h"]
+    "path", ["a.txt", "Ünïcödé/日本語/файл.tif", "a b/c,d;e", "..a/b..", "x/LOGS/y", "logs/a", "a\\b", "C:x", "aux.h"]
 )
 def test_names_of_any_language_are_fine(path: str) -> None:
     assert "/".join(local_parts(path, windows=False)) == path

@@ -1,4 +1,4 @@
-"""The native wire: what is written is read again, and what nobody wrote is refused with a reason, never with a crash."""
+"""The native wire: what is written is read again, and garbage is refused with a reason, never with a crash."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join).filter(good_path)
 
 
-@given(PATHS, st.binary(min_size=1, max_size=50), st.integers(0, 5), st.integers(0, 10**6), st.integers(-(2**62), 2**62))
+@given(
+    PATHS, st.binary(min_size=1, max_size=50), st.integers(0, 5), st.integers(0, 10**6), st.integers(-(2**62), 2**62)
+)
 def test_a_chunk_comes_back_as_it_went(path: str, data: bytes, index: int, rest: int, mtime_ns: int) -> None:
     offset = index * 100
     size = offset + len(data) + rest
@@ -49,7 +51,9 @@ KNOWN = ["oms", "gen", "chunk", "offset", "size", "mtime", "last", "digest", "ab
 VALUES = st.one_of(
     st.none(),
     st.binary(max_size=40),
-    st.sampled_from([b"1", b"0", b"-1", b"-0", b"01", b"9" * 19, b"9" * 400, b"1e3", "²".encode(), GENERATION.encode()]),
+    st.sampled_from(
+        [b"1", b"0", b"-1", b"-0", b"01", b"9" * 19, b"9" * 400, b"1e3", "²".encode(), GENERATION.encode()]
+    ),
     st.just(digest.of(b"x").encode()),
 )
 
@@ -57,7 +61,9 @@ VALUES = st.one_of(
 @given(
     st.one_of(st.none(), st.binary(max_size=30), PATHS.map(native.key)),
     st.one_of(st.none(), st.binary(max_size=30)),
-    st.one_of(st.none(), st.lists(st.tuples(st.one_of(st.sampled_from(KNOWN), st.text(max_size=5)), VALUES), max_size=12)),
+    st.one_of(
+        st.none(), st.lists(st.tuples(st.one_of(st.sampled_from(KNOWN), st.text(max_size=5)), VALUES), max_size=12)
+    ),
     st.booleans(),
 )
 def test_garbage_raises_unusable_and_nothing_else(
@@ -67,12 +73,11 @@ def test_garbage_raises_unusable_and_nothing_else(
         headers = [*(headers or []), ("oms", b"1")]
     try:
         said = decode(key, value, headers)
-    except Unusable as bad:
-        assert str(bad)
-    else:
-        assert parts_of(said.path)
-        if isinstance(said, Chunk):
-            assert 0 <= said.offset <= said.end <= said.size < 2**63
+    except Unusable:
+        return
+    assert parts_of(said.path)
+    if isinstance(said, Chunk):
+        assert 0 <= said.offset <= said.end <= said.size < 2**63
 
 
 @given(st.dictionaries(st.sampled_from(KNOWN[1:]), VALUES, min_size=1, max_size=4), st.binary(max_size=10))

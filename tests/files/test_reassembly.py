@@ -23,7 +23,9 @@ def chunks_of(data: bytes, length: int) -> list[Chunk]:
 
 
 @given(st.data(), st.binary(max_size=60), st.integers(1, 9))
-def test_any_order_with_repetition_and_loss_gives_the_file_or_nothing(data: st.DataObject, whole: bytes, n: int) -> None:
+def test_any_order_with_repetition_and_loss_gives_the_file_or_nothing(
+    data: st.DataObject, whole: bytes, n: int
+) -> None:
     chunks = chunks_of(whole, n)
     sent = data.draw(st.lists(st.sampled_from(chunks), min_size=1, max_size=3 * len(chunks)))
     if data.draw(st.booleans()):
@@ -55,7 +57,9 @@ def test_a_set_of_indexes_is_a_set(numbers: list[int]) -> None:
 
 
 FORGED = st.builds(
-    lambda index, offset, data, last: Chunk("a", GENERATION, index, offset, 20, 5, data, digest.of(b"") if last else None),
+    lambda index, offset, data, last: Chunk(
+        "a", GENERATION, index, offset, 20, 5, data, digest.of(b"") if last else None
+    ),
     st.integers(0, 6),
     st.integers(0, 20),
     st.binary(min_size=1, max_size=8),

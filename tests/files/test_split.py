@@ -40,7 +40,13 @@ class Disk:
     def reading(self, chunk_size: int = 4, now: Callable[[], FileState] | None = None) -> Reading:
         file = self.path.open("rb", buffering=0)
         return Reading(
-            file, "a", new_generation(), self.state, chunk_size, now or self.now, lambda: self.state.changed_ns + self.later
+            file,
+            "a",
+            new_generation(),
+            self.state,
+            chunk_size,
+            now or self.now,
+            lambda: self.state.changed_ns + self.later,
         )
 
 

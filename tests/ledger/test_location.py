@@ -21,9 +21,8 @@ def mounted(monkeypatch: pytest.MonkeyPatch) -> Mounts:
     """Pretend that these folders, and no others, are mounts of these file systems."""
 
     def pretend(**kinds: str) -> None:
-        pairs = [(path, kind) for path, kind in kinds.items()]
-        partitions = [SimpleNamespace(mountpoint=path, fstype=kind) for path, kind in pairs]
-        monkeypatch.setattr(psutil, "disk_partitions", lambda all: partitions)  # noqa: A006
+        partitions = [SimpleNamespace(mountpoint=path, fstype=kind) for path, kind in kinds.items()]
+        monkeypatch.setattr(psutil, "disk_partitions", lambda all: partitions)
 
     return pretend
 
@@ -38,12 +37,12 @@ def test_the_nearest_mount_above_a_folder_decides(tmp_path: Path, mounted: Mount
 
 def test_of_two_mounts_on_one_folder_the_later_one_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     mounts = [SimpleNamespace(mountpoint=str(tmp_path), fstype=kind) for kind in ("ext4", "nfs")]
-    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)  # noqa: A006
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)
     assert filesystem.kind(tmp_path) == "nfs"
 
 
 def test_a_file_system_that_cannot_be_told_is_not_local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def fail(all: bool) -> None:  # noqa: A002
+    def fail(all: bool) -> None:
         raise PermissionError
 
     monkeypatch.setattr(psutil, "disk_partitions", fail)
@@ -51,7 +50,9 @@ def test_a_file_system_that_cannot_be_told_is_not_local(monkeypatch: pytest.Monk
     assert not filesystem.is_local(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["nfs", "cifs", "smbfs", "lustre", "gpfs", "9p", "virtiofs", "fuse.sshfs", "fuseblk", ""])
+@pytest.mark.parametrize(
+    "kind", ["nfs", "cifs", "smbfs", "lustre", "gpfs", "9p", "virtiofs", "fuse.sshfs", "fuseblk", ""]
+)
 def test_network_shares_and_unknown_ones_are_not_local(tmp_path: Path, mounted: Mounts, kind: str) -> None:
     mounted(**{"/": "ext4", str(tmp_path): kind})
     assert not filesystem.is_local(tmp_path)
@@ -110,6 +111,7 @@ def test_one_root_by_two_names_has_one_place(tmp_path: Path, mounted: Mounts) ->
 
 
 def test_a_state_folder_on_a_network_share_is_refused(tmp_path: Path, mounted: Mounts) -> None:
+    (tmp_path / "share").mkdir()
     mounted(**{"/": "ext4", str(tmp_path / "share"): "cifs"})
     with pytest.raises(LedgerError) as caught:
         state_folder(tmp_path, tmp_path / "share" / "state", {})

@@ -25,6 +25,7 @@ class Origin:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._real = os.path.realpath(root)
+        self._prefix = os.path.join(root, "")
         self._fd = -1 if sys.platform == "win32" else os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def close(self) -> None:
@@ -44,7 +45,7 @@ class Origin:
 
     def state(self, path: str) -> FileState:
         """The present state of what stands under this path. Raises OSError when nothing does."""
-        return FileState.of(os.stat(self.root / path))
+        return FileState.of(os.stat(self._prefix + path))
 
     def _open_by_components(self, path: str) -> int:
         try:
