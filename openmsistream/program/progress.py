@@ -56,7 +56,8 @@ class Rate:
         self._samples.append((now, moved))
         while len(self._samples) > 2 and self._samples[1][0] < now - self._over:
             self._samples.pop(0)
-        (began, before), elapsed = self._samples[0], now - self._samples[0][0]
+        began, before = self._samples[0]
+        elapsed = now - began
         return (moved - before) / elapsed if elapsed > 0 else 0.0
 
 

@@ -24,7 +24,8 @@ from openmsistream.ledger.received import ReceivedLedger
 
 from .disk import Target
 from .finishing import Finisher
-from .receiving import Receiving, Tally
+from .lanes import Tally
+from .receiving import Receiving
 from .space import Space
 from .topics import check, describe
 

@@ -12,89 +12,23 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from openmsistream.files.chunk import Abandoned, Chunk
 from openmsistream.files.names import BadName, local_parts
 from openmsistream.files.reassembly import Contradiction
 from openmsistream.files.wire import Unusable, decode
 from openmsistream.kafka.commits import Commit, Progress
-from openmsistream.kafka.quarantine import quarantined
 from openmsistream.kafka.record import Record
-from openmsistream.ledger.received import IncompleteFile, QuarantinedRecord, ReceivedFile, ReceivedLedger, delivered
+from openmsistream.ledger.received import IncompleteFile, ReceivedFile, ReceivedLedger, delivered
 
 from .disk import NotAFolder, Target
 from .finishing import Ending, Finished, Finisher, ending_of, is_newer, received
 from .incoming import Incoming
+from .lanes import REMEMBERED, Aside, Lane, Tally
+from .rejected import Rejected
 from .space import Fit, Space
 
 log = logging.getLogger(__name__)
-
-_REMEMBERED = 4096
-"""Finished generations of a partition that are remembered, to pass over chunks that a sender repeats."""
-
-_QUARANTINE_BATCH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """A generation that does not fit on the disk now."""
-
-    first_offset: int
-    size: int
-    path: str
-
-
-@dataclass
-class Lane:
-    """One partition that is ours. `sought`: those set aside that are being fetched again."""
-
-    partition: int
-    progress: Progress
-    incoming: dict[str, Incoming] = field(default_factory=dict)
-    finishing: dict[str, Incoming] = field(default_factory=dict)
-    aside: dict[str, Aside] = field(default_factory=dict)
-    finished: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    sought: set[str] = field(default_factory=set)
-    committed: Commit | None = None
-
-    def passes_over(self, offset: int) -> bool:
-        """Was what stands here dealt with before, or will it be read again later?"""
-        held = self.progress.held
-        return self.progress.is_done(offset) or (held is not None and offset >= held)
-
-    def done(self, generation: str, first_offset: int) -> None:
-        """This generation needs nothing more."""
-        self.incoming.pop(generation, None)
-        self.finishing.pop(generation, None)
-        self.aside.pop(generation, None)
-        self.progress.finish(first_offset)
-        self.finished[generation] = None
-        if len(self.finished) > _REMEMBERED:
-            self.finished.popitem(last=False)
-
-
-@dataclass
-class Tally:
-    """What was done since the start."""
-
-    records: int = 0
-    chunk_bytes: int = 0
-    files: int = 0
-    bytes: int = 0
-    unchanged: int = 0
-    quarantined: int = 0
-    incomplete: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    recent: list[str] = field(default_factory=list)
-
-    def finished(self, path: str, size: int) -> None:
-        self.files += 1
-        self.bytes += size
-        self.failed.pop(path, None)
-        self.recent.append(path)
-        if len(self.recent) > 50:  # as many as OpenMSIStream's return value holds
-            del self.recent[0]
 
 
 class Receiving:
@@ -127,7 +61,7 @@ class Receiving:
         self._give_up_after = give_up_after
         self._earlier = {row.generation: row for row in ledger.incomplete()}
         self._finishing_paths: dict[str, Incoming] = {}
-        self._quarantine: list[QuarantinedRecord] = []
+        self._rejected = Rejected(finisher.record_quarantine)
         self._headless: OrderedDict[str, None] = OrderedDict()
 
     # -- partitions that come and go --------
@@ -208,6 +142,9 @@ class Receiving:
         there = delivered(self._known, self._ledger.stream, chunk.path)
         if there is not None and there.generation == generation:
             lane.done(generation, record.offset)
+            return None
+        earlier = self._earlier.get(generation)
+        if earlier is not None and earlier.retired and earlier.first_offset < record.offset:
             return None
         if chunk.index > 0:
             self._note_headless(lane, record, chunk)
@@ -303,11 +240,19 @@ class Receiving:
         """A newer version of this path is there: older ones that are unfinished are waited for no longer."""
         older = [i for i in lane.incoming.values() if i.path == newer.path and is_newer(newer, i)]
         for incoming in older:
-            self._drop(lane, incoming)
+            self._retire(lane, incoming)
             log.info("%s: an unfinished older version was replaced by a newer one", incoming.path)
         for generation, aside in list(lane.aside.items()):
             if aside.path == newer.path and aside.first_offset < newer.first_offset:
                 lane.done(generation, aside.first_offset)
+
+    def _retire(self, lane: Lane, incoming: Incoming) -> None:
+        """Wait no longer for it, and remember so: its first chunk, sent again, must not make it the newest of its path."""
+        row = _row(incoming, retired=True)
+        self._earlier[row.generation] = row
+        self._finisher.record_incomplete([row])
+        incoming.discard(self._target)
+        lane.done(incoming.generation, incoming.first_offset)
 
     def _abandoned(self, lane: Lane, said: Abandoned) -> None:
         incoming = lane.incoming.get(said.generation)
@@ -368,7 +313,7 @@ class Receiving:
         if chunk.generation in self._headless:
             return
         self._headless[chunk.generation] = None
-        if len(self._headless) > _REMEMBERED:
+        if len(self._headless) > REMEMBERED:
             self._headless.popitem(last=False)
         missing = f"chunks 0-{chunk.index - 1} (no longer in the topic)"
         self._cannot_be_completed(
@@ -384,21 +329,13 @@ class Receiving:
 
     def _put_in_quarantine(self, record: Record, reason: str) -> None:
         self.tally.quarantined += 1
-        log.warning("record %d of partition %d cannot be used: %s", record.offset, record.partition, reason)
-        self._quarantine.append(quarantined(record, reason, time.time()))
-        if len(self._quarantine) >= _QUARANTINE_BATCH:
-            self.write_quarantine()
+        self._rejected.add(record, reason)
 
     # -- from time to time -----------------------------------------------------------------------------
 
-    def write_quarantine(self) -> None:
-        if self._quarantine:
-            self._finisher.record_quarantine(self._quarantine)
-            self._quarantine = []
-
     def commits(self) -> dict[int, Commit]:
         """What may be committed now, for the partitions where that has changed; all of it is durable."""
-        self.write_quarantine()
+        self._rejected.write()
         found = {}
         for partition, lane in self.lanes.items():
             commit = lane.progress.commit()
@@ -414,9 +351,7 @@ class Receiving:
                 if now - incoming.last_news > self._give_up_after:
                     self.tally.incomplete += 1
                     log.warning("%s is given up: %s missing", incoming.path, incoming.reassembly.missing())
-                    self._finisher.record_incomplete([_row(incoming, retired=True)])
-                    incoming.discard(self._target)
-                    lane.done(incoming.generation, incoming.first_offset)
+                    self._retire(lane, incoming)
 
     def note_unfinished(self) -> None:
         """Write down what is unfinished and since when, so that a restart does not begin its patience anew."""

@@ -222,7 +222,8 @@ class Sending:
 
     def _resumed(self, row: SentFile, file: BinaryIO, partition: int) -> Outgoing:
         """Go on with a generation; its last chunk is sent in any case, so that there is one to be acknowledged."""
-        assert row.generation is not None and row.chunk_size is not None
+        assert row.generation is not None
+        assert row.chunk_size is not None
         chunks = max(1, -(-row.file.size // row.chunk_size))
         reading = self._read(row.path, file, row.generation, row.file, row.chunk_size)
         at = row.acked_chunks if row.acked_chunks < chunks else 0

@@ -6,6 +6,7 @@ folder, too many at once, a queue that ran over) asks for a scan.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -48,6 +49,7 @@ def watch(root: Path, notes: Notes) -> Callable[[], None]:
 
     Raises OSError when the system cannot watch it, for example because its limit of watches is reached.
     """
+    logging.getLogger("watchdog").setLevel(logging.INFO)  # below it, a line for each event, those of our ledger too
     observer = _observer()
     observer.schedule(_Handler(root, notes), str(root), recursive=True, event_filter=_WANTED)
     observer.start()

@@ -158,8 +158,8 @@ class Fate:
     def __post_init__(self) -> None:
         self._random = random.Random(0)
         self._start = {
-            "uploader": lambda: self.lab.upload_program("--logger_stream_level", "debug"),
-            "downloader": lambda: self.lab.download_program("--logger_stream_level", "debug"),
+            "uploader": lambda: self.lab.upload_program(),
+            "downloader": lambda: self.lab.download_program(),
         }
         self.programs: dict[str, Program] = {name: begin() for name, begin in self._start.items()}
 

@@ -18,7 +18,8 @@ from openmsistream.ledger.database import reader
 from openmsistream.ledger.received import ReceivedLedger, failures
 from openmsistream.transfer.disk import Target
 from openmsistream.transfer.finishing import Finisher
-from openmsistream.transfer.receiving import Receiving, Tally
+from openmsistream.transfer.lanes import Tally
+from openmsistream.transfer.receiving import Receiving
 from openmsistream.transfer.space import MARGIN, Space
 
 MTIME = 1_600_000_000_123_456_789

@@ -27,6 +27,21 @@ def root(tmp_path: Path) -> Path:
 # -- generations -----------------------------------------------------------------------------------
 
 
+def test_a_replaced_version_that_is_sent_again_after_a_restart_stays_replaced(root: Path) -> None:
+    topic = Topic()
+    older = chunks_of("a", b"older one")
+    topic.chunk(older[0])
+    topic.file("a", b"newer")
+    with Inside(root) as inside:
+        inside.feed(topic)
+        commits = inside.commits
+    for chunk in older:
+        topic.chunk(chunk)
+    with Inside(root, commits) as inside:
+        inside.feed(topic)
+    assert (root / "a").read_bytes() == b"newer"
+
+
 def test_a_newer_version_replaces_an_older_one(root: Path) -> None:
     topic = Topic()
     topic.file("x", b"version one")
@@ -332,8 +347,8 @@ def test_much_garbage_is_written_in_bounded_batches(root: Path) -> None:
     with Inside(root) as inside:
         for record in topic.records:
             inside.receiving.take(record)
-            assert len(inside.receiving._quarantine) < 200
-        assert all(len(entry.value or b"") <= 65_536 for entry in inside.receiving._quarantine)
+            assert len(inside.receiving._rejected._waiting) < 200
+        assert all(len(entry.value or b"") <= 65_536 for entry in inside.receiving._rejected._waiting)
 
 
 # -- space -----------------------------------------------------------------------------------------

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
+from openmsistream.errors import FolderError
 from openmsistream.files.names import PART_PREFIX
 
 PART_SUFFIX = ".part"
@@ -18,6 +22,14 @@ def part_name(generation: str, serial: int) -> str:
     its earlier part is still being put in place.
     """
     return f"{PART_PREFIX}{generation}-{serial}{PART_SUFFIX}"
+
+
+def usage(root: Path) -> shutil._ntuple_diskusage:
+    """Bytes in all, used and free where the root is. Raises FolderError when the root is gone."""
+    try:
+        return shutil.disk_usage(root)
+    except FileNotFoundError as error:
+        raise FolderError(f"the folder {root} is gone", "make it again, then start this program again") from error
 
 
 def is_part(name: str) -> bool:

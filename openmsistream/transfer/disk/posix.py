@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 import sys
 from collections import OrderedDict
@@ -14,10 +13,10 @@ from pathlib import Path
 
 from openmsistream.files.chunk import FileState
 
-from .common import NotAFolder, is_part
+from .common import NotAFolder, is_part, usage
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_KEPT_OPEN = 128
+_KEPT_OPEN = 32
 """Folders kept open so that a thousand files in one folder do not walk its path a thousand times."""
 
 
@@ -158,10 +157,10 @@ class Target:
 
     def free_bytes(self) -> int:
         """Bytes that may still be written here."""
-        return shutil.disk_usage(self.root).free
+        return usage(self.root).free
 
     def total_bytes(self) -> int:
-        return shutil.disk_usage(self.root).total
+        return usage(self.root).total
 
     def remove_parts(self) -> int:
         """Remove the parts that an earlier run left behind; gives their number."""

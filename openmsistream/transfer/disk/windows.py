@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .common import NotAFolder, is_part
+from .common import NotAFolder, is_part, usage
 
 _REPLACE_TRIES = 20
 _REPLACE_WAIT = 0.1
@@ -101,10 +100,10 @@ class Target:
         """NTFS keeps names in its journal; there is no folder to sync."""
 
     def free_bytes(self) -> int:
-        return shutil.disk_usage(self.root).free
+        return usage(self.root).free
 
     def total_bytes(self) -> int:
-        return shutil.disk_usage(self.root).total
+        return usage(self.root).total
 
     def remove_parts(self) -> int:
         removed = 0
