@@ -102,11 +102,10 @@ class SentLedger(Ledger):
 
     def forget_known(self, paths: Sequence[str]) -> None:
         """These files have come anew with their folder: being known from before the first start no longer holds for them."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.executemany(
-            "DELETE FROM sent WHERE stream=? AND path=? AND state='known'", ((self.stream, path) for path in paths)
-        )
-        self.connection.execute("COMMIT")
+        with self.transaction():
+            self.connection.executemany(
+                "DELETE FROM sent WHERE stream=? AND path=? AND state='known'", ((self.stream, path) for path in paths)
+            )
 
     def get(self, path: str) -> SentFile | None:
         return get(self.connection, self.stream, path)

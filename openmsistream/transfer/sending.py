@@ -63,7 +63,8 @@ class Sending:
     """Everything between "this file has settled" and "this file is sent". Used by one thread.
 
     `lanes` large files travel side by side, small ones beside them. `known_too`: send also what the ledger notes as known
-    from before the first start. `begun` hears of each new generation; `again` of each path that has to be looked at again, and in how many seconds.
+    from before the first start. `begun` hears of each new generation; `again` of each path that has to be looked at again,
+    and in how many seconds.
     """
 
     def __init__(

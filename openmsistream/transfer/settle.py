@@ -10,6 +10,8 @@ import heapq
 from dataclasses import dataclass, field
 from enum import Enum
 
+from openmsistream.files.chunk import FileState
+
 LAG = 3.0
 """Seconds of quiet after which a file whose close cannot be seen counts as settled; OpenMSIStream's default."""
 
@@ -37,6 +39,7 @@ class Seen(Enum):
 class _Waiting:
     due: float
     queued: float  # its entry in the queue; not later than `due`
+    state: FileState | None  # as a scan found it, where no event tells of changes
 
 
 @dataclass(slots=True)
@@ -63,17 +66,22 @@ class Settler:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def note(self, path: str, seen: Seen, now: float, quiet_since: float | None = None) -> None:
-        """Something was noticed of a path at `now`. A scan may know since when the file has been quiet."""
+    def note(
+        self, path: str, seen: Seen, now: float, quiet_since: float | None = None, state: FileState | None = None
+    ) -> None:
+        """Something was noticed of a path at `now`. A scan gives the file's state, and may know since when it is quiet."""
         old = self._waiting.get(path)
         if seen is Seen.FOUND and old is not None:
-            return  # what the events said of it is newer or as good
+            changed, old.state = old.state not in (None, state), state
+            if not changed:
+                return  # what was noticed before is newer or as good
         since = now if quiet_since is None else quiet_since
         due = since + self._pause(path, closed=seen in (Seen.CLOSED, Seen.ARRIVED))
         if old is not None and old.queued <= due:
+            old.state = state
             old.due = due  # its entry is moved when its turn comes: a path that is written to all the time has one
             return
-        self._waiting[path] = _Waiting(due, due)
+        self._waiting[path] = _Waiting(due, due, state)
         heapq.heappush(self._queue, (due, path))
 
     def _pause(self, path: str, *, closed: bool) -> float:

@@ -252,7 +252,7 @@ class Uploader:
                 continue
             age = (now_ns - item.state.changed_ns) / 1e9
             quiet_since = now - age if self._trusted and age > 0 else None
-            self._settler.note(item.path, Seen.FOUND, now, quiet_since)
+            self._settler.note(item.path, Seen.FOUND, now, quiet_since, item.state)
         if known:
             self._ledger.write(known)
         if batch.why is Why.INVENTORY and batch.last:

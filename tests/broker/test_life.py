@@ -260,7 +260,7 @@ def test_run_is_refused_where_a_broker_runs(own: RunningBroker) -> None:
 
 def test_a_broker_for_other_machines_says_what_that_means(tmp_path: Path) -> None:
     said: list[str] = []
-    settings = BrokerSettings(tmp_path / "b", host="0.0.0.0", port=0, advertised="127.0.0.1:19099")  # noqa: S104
+    settings = BrokerSettings(tmp_path / "b", host="0.0.0.0", port=0, advertised="127.0.0.1:19099")
     try:
         broker = start(settings, say=said.append)
         assert broker.address.startswith("127.0.0.1:")

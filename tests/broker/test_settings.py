@@ -36,12 +36,12 @@ def test_only_this_machine_can_reach_it_unless_told_otherwise() -> None:
 
 
 def test_the_controller_stays_on_loopback_when_the_broker_is_public() -> None:
-    public = told(replace(SETTINGS, host="0.0.0.0"))  # noqa: S104
+    public = told(replace(SETTINGS, host="0.0.0.0"))
     assert public["listeners"] == "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093"
 
 
 def test_all_interfaces_are_advertised_by_the_name_of_the_machine() -> None:
-    public = replace(SETTINGS, host="0.0.0.0")  # noqa: S104
+    public = replace(SETTINGS, host="0.0.0.0")
     assert advertised_address(public, 9092, "lab-pc") == "lab-pc:9092"
     assert local_address(public, 9092) == "127.0.0.1:9092"
 

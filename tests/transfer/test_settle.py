@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openmsistream.files.chunk import FileState
 from openmsistream.transfer.settle import LAG, LONGEST_PAUSE, MEMORY, Seen, Settler
 
 
@@ -180,3 +181,13 @@ def test_no_path_is_forgotten_and_none_leaves_before_its_time(
         assert soonest == min((settler.waits_until(p) or 0.0 for p in waiting), default=None)
     assert set(settler.due(now + LONGEST_PAUSE + LAG)) == waiting
     assert settler.next_due() is None
+
+
+def test_on_a_polled_tree_a_file_that_is_still_growing_waits_until_two_scans_find_it_the_same() -> None:
+    settler = Settler()
+    for second in range(0, 10, 2):
+        settler.note("a", Seen.FOUND, float(second), state=FileState(second, second, second, 1))
+        assert settler.due(float(second)) == []
+    settler.note("a", Seen.FOUND, 10.0, state=FileState(8, 8, 8, 1))
+    assert settler.due(10.9) == []
+    assert settler.due(11.1) == ["a"]
