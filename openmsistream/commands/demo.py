@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 TOPIC = "demo"
 LARGE_BYTES = 64_000_000
+RUNS = ("run_0001", "run_0002")
 _ARRIVES_WITHIN = 60.0
 
 
@@ -64,7 +65,6 @@ class Stage:
     def drop(self, path: str, data: bytes, note: str = "", after_half: Callable[[], bytes] | None = None) -> None:
         """Write a file, close it, and wait until it is visible on the other side; `after_half` gives a second version."""
         file = self.source / path
-        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
         if after_half is not None:
             wait_until(lambda: self._under_way(path, len(data)), 5.0, 0.001)
@@ -140,7 +140,8 @@ def _stage(args: argparse.Namespace, place: Path, console: Console) -> Iterator[
         args.folder.resolve().with_name(args.folder.resolve().name + "-received") if args.folder else place / "received"
     )
     if args.folder is None:
-        source.mkdir()
+        for run in RUNS:
+            (source / run).mkdir(parents=True)
     began = time.monotonic()
     with console.status("starting a real Apache Kafka on this machine ...") as status:
         broker = temporary(place / "broker", say=lambda text: status.update(text))
@@ -173,19 +174,18 @@ def _play(stage: Stage) -> None:
     console = stage.console
     console.print(f"an instrument writes {len(files)} files:")
     for name, data in files:
-        stage.drop(f"run_0001/{name}", data)
+        stage.drop(f"{RUNS[0]}/{name}", data)
     console.print(f"and a file of {size(LARGE_BYTES)}, which is written anew while it is half-way through:")
     first, second = _random(LARGE_BYTES), _random(LARGE_BYTES)
-    with Display("demo", lambda: _snapshot(stage), -1, live=is_terminal()).showing():
-        stage.drop("run_0001/frames.raw", first, ", its second version", after_half=lambda: second)
+    with Display("demo", lambda: _snapshot(stage), -1, live=is_terminal()).showing(stage.console):
+        stage.drop(f"{RUNS[0]}/frames.raw", first, ", its second version", after_half=lambda: second)
     console.print("and 500 small files at once:")
     _burst(stage, 500)
 
 
 def _burst(stage: Stage, count: int) -> None:
     began = time.perf_counter()
-    data = {f"run_0002/point_{n:04}.csv": _random(10_000) for n in range(count)}
-    (stage.source / "run_0002").mkdir()
+    data = {f"{RUNS[1]}/point_{n:04}.csv": _random(10_000) for n in range(count)}
     for path, content in data.items():
         (stage.source / path).write_bytes(content)
     there = wait_until(lambda: all((stage.target / path).exists() for path in data), _ARRIVES_WITHIN, 0.01)
@@ -203,7 +203,7 @@ def _copy(stage: Stage) -> None:
 
     wanted = {f.path: f.state for f in planned(stage.uploader.options) if isinstance(f, Found)}
     stage.console.print(f"{len(wanted)} files, {size(sum(state.size for state in wanted.values()))}:")
-    with Display("demo", lambda: _snapshot(stage), -1, live=is_terminal()).showing():
+    with Display("demo", lambda: _snapshot(stage), -1, live=is_terminal()).showing(stage.console):
         moved = [0, time.monotonic()]
         while stage.downloader.tally.files < len(wanted) and stage.downloader.alive and stage.uploader.alive:
             now = stage.downloader.tally.records
@@ -246,7 +246,7 @@ def _go_on(stage: Stage) -> None:
         f"Put files into [bold]{stage.source}[/] and see them in [bold]{stage.target}[/]; Ctrl-C ends it."
     )
     try:
-        with Display("demo", lambda: _snapshot(stage), -1, live=is_terminal()).showing():
+        with Display("demo", lambda: _snapshot(stage), -1, live=is_terminal()).showing(stage.console):
             while stage.uploader.alive and stage.downloader.alive:
                 time.sleep(0.2)
     except KeyboardInterrupt:

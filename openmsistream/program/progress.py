@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, Group
 
 log = logging.getLogger(__name__)
 
@@ -120,15 +120,15 @@ class Display:
         self._began = time.monotonic()
         self._next_line = self._began + every
 
-    def showing(self) -> AbstractContextManager[object]:
-        """Show the picture for as long as the `with` lasts."""
+    def showing(self, console: Console | None = None) -> AbstractContextManager[object]:
+        """Show the picture for as long as the `with` lasts, on standard error or below what `console` prints meanwhile."""
         if not self._live:
             return nullcontext()
         from rich.console import Console
         from rich.live import Live
 
         return Live(
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
             get_renderable=self._picture,
             refresh_per_second=_REFRESH_PER_SECOND,
             transient=True,
