@@ -33,7 +33,7 @@ class OpenMSIStreamError(Exception):
         self.advice = advice
 
     def __str__(self) -> str:
-        return f"{self.what}. {self.advice}." if self.advice else f"{self.what}."
+        return f"{self.what}; {self.advice}" if self.advice else self.what
 
 
 class UsageError(OpenMSIStreamError):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -198,10 +199,11 @@ def _burst(stage: Stage, count: int) -> None:
 
 def _copy(stage: Stage) -> None:
     """One's own folder: everything in it that is not skipped."""
-    from openmsistream.transfer.scan import Found
-    from openmsistream.transfer.uploader import planned
+    from openmsistream.transfer.scan import Found, scan
+    from openmsistream.transfer.selection import Selection
 
-    wanted = {f.path: f.state for f in planned(stage.uploader.options) if isinstance(f, Found)}
+    met = chain.from_iterable(scan(stage.source, Selection()))
+    wanted = {item.path: item.state for item in met if isinstance(item, Found)}
     stage.console.print(f"{len(wanted)} files, {size(sum(state.size for state in wanted.values()))}:")
     with Display("demo", lambda: _snapshot(stage), -1, live=is_terminal()).showing(stage.console):
         moved = [0, time.monotonic()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -15,6 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from openmsistream.config import Settings
 from openmsistream.errors import BrokerUnreachable, OpenMSIStreamError, TopicError
 
 from .connection import Connection
@@ -22,6 +23,8 @@ from .errors import bad_property, kafka_error, translate
 
 TIMEOUT = 10.0
 """Seconds within which a broker has to answer at the start of a program."""
+
+_ADVICE = "check bootstrap.servers, the network, and that the broker runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,20 @@ class TopicWish:
 class Admin:
     """A connection for questions about topics."""
 
-    def __init__(self, properties: Mapping[str, str], where: str = "the config") -> None:
+    def __init__(self, properties: Mapping[str, str], where: str = "the config", advice: str = _ADVICE) -> None:
+        self._advice = advice
         self.bootstrap = properties.get("bootstrap.servers", "")
         self.connection = Connection(self.bootstrap)
         try:
             self._client = AdminClient(self.connection.config(properties))
         except KafkaException as error:
             raise bad_property(error, where) from error
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """For the brokers of a configuration. Raises ConfigError."""
+        advice = "start it with: openmsistream broker start" if settings.path.stem == "local" else _ADVICE
+        return cls(settings.admin.properties, str(settings.path), advice)
 
     def topic_names(self, timeout: float = TIMEOUT) -> list[str]:
         """The names of all topics but Kafka's own. Raises BrokerUnreachable."""
@@ -135,7 +145,7 @@ class Admin:
         cause = self.connection.last_cause
         return BrokerUnreachable(
             f"no broker answered at {self.bootstrap}" + (f" ({cause})" if cause else ""),
-            "check bootstrap.servers, the network, and that the broker runs",
+            self._advice,
         )
 
 

@@ -116,13 +116,18 @@ class SentLedger(Ledger):
         return [_row(values) for values in self.connection.execute(query, (self.stream,))]
 
 
+def newest_stream(connection: sqlite3.Connection, topic: str) -> int | None:
+    """The number of the stream that this topic was when it was last used; None when it never was."""
+    found = connection.execute("SELECT max(id) FROM stream WHERE topic=?", (topic,)).fetchone()[0]
+    return None if found is None else int(found)
+
+
 def sent_paths(path: Path, topic: str) -> list[str]:
     """Every path that the ledger at `path` calls sent to the topic as it is now, in the order of the alphabet."""
-    query = (
-        "SELECT path FROM sent WHERE stream=(SELECT max(id) FROM stream WHERE topic=?) AND state='sent' ORDER BY path"
-    )
+    query = "SELECT path FROM sent WHERE stream=? AND state='sent' ORDER BY path"
     with closing(reader(path)) as connection:
-        return [str(found) for (found,) in connection.execute(query, (topic,))]
+        stream = newest_stream(connection, topic)
+        return [str(found) for (found,) in connection.execute(query, (stream,))]
 
 
 def get(connection: sqlite3.Connection, stream: int, path: str) -> SentFile | None:

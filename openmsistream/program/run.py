@@ -122,7 +122,7 @@ def _may_read_terminal() -> bool:
     if sys.stdin is None or sys.stdin.closed:
         return False
     try:
-        if sys.stdin.isatty() and hasattr(os, "tcgetpgrp"):
+        if sys.platform != "win32" and sys.stdin.isatty():
             return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError):
         return False

@@ -82,7 +82,7 @@ class Downloader:
         self._trouble = ""
         self._consumer: ChunkConsumer | None = None
         prepare_folder(options.root)
-        self._admin = Admin(settings.admin.properties, str(settings.path))
+        self._admin = Admin.of(settings)
         self._topic = self._admin.topic(options.topic)
         with contextlib.ExitStack() as stack:
             self._ledger = stack.enter_context(ReceivedLedger(options.ledger_path))

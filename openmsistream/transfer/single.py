@@ -38,7 +38,7 @@ def send_file(
     broker's error when a chunk is not taken.
     """
     check_wire(settings)
-    admin = Admin(settings.admin.properties, str(settings.path))
+    admin = Admin.of(settings)
     found = ensure_topic(admin, topic, TopicWish(), chunk_size)
     reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
     with closing(ChunkProducer(settings.producer.properties, found, reports.put)) as producer:

@@ -14,8 +14,9 @@ from openmsistream.kafka.admin import TopicWish
 from openmsistream.ledger.sent import sent_paths
 from openmsistream.program import arguments, options, progress, run
 
+from .plan import planned
 from .scan import Skipped
-from .uploader import CHUNK_SIZE, Uploader, UploadOptions, planned
+from .uploader import CHUNK_SIZE, Uploader, UploadOptions
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +186,10 @@ def _program(cls: type[DataFileUploadDirectory], args: argparse.Namespace) -> in
 
 def _dry_run(args: argparse.Namespace, topic: str) -> int:
     files = total = 0
-    for item in planned(UploadOptions(args.upload_dir, topic, regex=args.upload_regex)):
+    what = UploadOptions(
+        args.upload_dir, topic, regex=args.upload_regex, upload_existing=args.upload_existing, state_dir=args.state_dir
+    )
+    for item in planned(what):
         if isinstance(item, Skipped):
             print(f"skip  {item.path}  ({item.reason})")
         else:

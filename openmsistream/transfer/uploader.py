@@ -10,7 +10,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from openmsistream.ledger.sent import SentFile, SentLedger, finished_states
 
 from .disk.origin import Origin
 from .inbox import Batch, Inbox
-from .scan import Found, Skipped, Why, scan
+from .scan import Found, Why, scan
 from .selection import Selection
 from .sending import Sending, Tally
 from .settle import LAG, Seen, Settler
@@ -91,7 +91,7 @@ class Uploader:
         check_folder(options.root)
         check_wire(settings)
         self._trusted = not options.polling and filesystem.is_local(options.root)
-        self._admin = Admin(settings.admin.properties, str(settings.path))
+        self._admin = Admin.of(settings)
         with contextlib.ExitStack() as stack:
             self.topic = ensure_topic(self._admin, options.topic, options.wish, options.chunk_size)
             self._origin = stack.enter_context(contextlib.closing(Origin(options.root)))
@@ -356,10 +356,3 @@ def _watch_advice(error: OSError) -> str:
             "fs.inotify.max_user_instances=1024"
         )
     return f"the folder cannot be watched ({error.strerror or error}), so it is scanned every {POLL_EVERY:g} s instead"
-
-
-def planned(options: UploadOptions) -> Iterator[Found | Skipped]:
-    """What an upload would look at first: every file, to be sent or skipped and why. Nothing is sent or written."""
-    check_folder(options.root)
-    for batch in scan(options.root, Selection(options.regex)):
-        yield from batch

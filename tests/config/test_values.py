@@ -133,7 +133,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_section(tmp_path: Path) -> No
 def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.config"
     path.write_bytes(b"[broker]\nbootstrap.servers = a:1\nsasl.username = \xe4\n")
-    with pytest.raises(ConfigError, match=r"line 3: not UTF-8 text\. save the file as UTF-8"):
+    with pytest.raises(ConfigError, match=r"line 3: not UTF-8 text; save the file as UTF-8"):
         load(path, environ={})
 
 

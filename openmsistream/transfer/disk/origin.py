@@ -26,7 +26,10 @@ class Origin:
         self.root = root
         self._real = os.path.realpath(root)
         self._prefix = os.path.join(root, "")
-        self._fd = -1 if sys.platform == "win32" else os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if sys.platform == "win32":
+            self._fd = -1
+        else:
+            self._fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -69,6 +72,8 @@ class Origin:
             raise NotSent(errno.ELOOP, "a link that changes while it is followed", path) from error
 
     def _open_without_links(self, parts: list[str]) -> int:
+        if sys.platform == "win32":
+            raise AssertionError("there is no openat on Windows")
         *folders, name = parts
         fd = os.dup(self._fd)
         try:

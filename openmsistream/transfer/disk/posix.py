@@ -15,6 +15,8 @@ from openmsistream.files.chunk import FileState
 
 from .common import NotAFolder, is_part, usage
 
+assert sys.platform != "win32"
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KEPT_OPEN = 32
 """Folders kept open so that a thousand files in one folder do not walk its path a thousand times."""
