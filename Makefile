@@ -15,8 +15,8 @@ help:
 
 $(VENV)/ready: pyproject.toml requirements/ci.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements/ci.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/ci.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(VENV)/ready
@@ -39,12 +39,12 @@ campaign: $(VENV)/ready
 
 test-lowest:
 	$(PYTHON) -m venv $(VENV)-lowest
-	$(VENV)-lowest/bin/python -m pip install --quiet --constraint requirements/lowest.txt --editable ".[broker,test]"
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements/lowest.txt --editable ".[broker,test]"
 	$(VENV)-lowest/bin/python -m pytest
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install --quiet --upgrade ".[broker,check,test]" hatchling editables
+	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade ".[broker,check,test]" hatchling editables
 	$(VENV)-lock/bin/python -m pip freeze --exclude openmsistream > requirements/ci.txt
 
 clean:
