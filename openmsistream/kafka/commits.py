@@ -5,7 +5,8 @@ rest in text, so that the next owner, on any machine, re-reads from there and sk
 
     1 <position - safe> <first offset of each other unfinished generation - safe> ...
 
-in base 36. Kafka's broker takes 4096 bytes less a few; MAX_METADATA stays below.
+in base 36, with the topic's id and a slash before it: offsets of a topic that was deleted mean nothing in one that was
+made again under its name. Kafka's broker takes 4096 bytes less a few; MAX_METADATA stays below.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ that any 63-bit number has in base 36."""
 
 _FORM = "1"
 _WORDS = re.compile(r"1( [0-9a-z]{1,13})+")
+_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -32,6 +34,22 @@ class Commit:
 
     offset: int
     metadata: str
+
+
+def stamped(commit: Commit, topic_id: str) -> Commit:
+    """The commit as it is sent to the broker: with the id of the topic that its offsets belong to."""
+    return Commit(commit.offset, f"{topic_id}/{commit.metadata}")
+
+
+def unstamped(commit: Commit, topic_id: str) -> Commit | None:
+    """A commit as it came from the broker, for this topic; None when it was made for another one of the same name.
+
+    Metadata in a form that is not ours, or none, is taken with its offset.
+    """
+    stamp, slash, metadata = commit.metadata.rpartition("/")
+    if not slash or not _ID.fullmatch(stamp):
+        return commit
+    return Commit(commit.offset, metadata) if stamp == topic_id else None
 
 
 class Progress:

@@ -15,7 +15,7 @@ from pathlib import Path
 from openmsistream.config import Settings
 from openmsistream.errors import FolderError, OpenMSIStreamError
 from openmsistream.kafka.admin import Admin, Topic
-from openmsistream.kafka.commits import Commit, Progress
+from openmsistream.kafka.commits import Commit, Progress, stamped, unstamped
 from openmsistream.kafka.consumer import BEGINNING, ChunkConsumer, TopicGone
 from openmsistream.kafka.groups import members
 from openmsistream.ledger.database import reader
@@ -202,6 +202,7 @@ class _Session:
         self._down = downloader
         self._options = downloader.options
         self._finisher = downloader._finisher
+        self._topic_id = topic.topic_id
         self._rewound: set[int] = set()
         self._ask_members_at = float("inf")
         self._due = {"commit": 0.0, "care": 0.0, "note": time.monotonic() + _NOTE_EVERY}
@@ -238,7 +239,7 @@ class _Session:
     def _look_after(self, now: float) -> None:
         if now >= self._due["commit"]:
             self._due["commit"] = now + _COMMIT_EVERY
-            self.consumer.commit(self.receiving.commits())
+            self._commit(self.receiving.commits())
         if now >= self._due["care"]:
             self._due["care"] = now + _CARE_EVERY
             self.receiving.retire_silent()
@@ -250,6 +251,9 @@ class _Session:
         if now >= self._ask_members_at:
             self._ask_members_at = float("inf")
             self._say_members()
+
+    def _commit(self, commits: Mapping[int, Commit], *, wait: bool = False) -> None:
+        self.consumer.commit({p: stamped(commit, self._topic_id) for p, commit in commits.items()}, wait=wait)
 
     def _say_members(self) -> None:
         found = members(self._down._settings.admin.properties, self._down.group)
@@ -267,8 +271,10 @@ class _Session:
                 starts[partition], progress[partition] = BEGINNING, Progress(0)
             elif commit is None:
                 starts[partition], progress[partition] = None, Progress(0)
+            elif (ours := unstamped(commit, self._topic_id)) is None:
+                starts[partition], progress[partition] = BEGINNING, Progress(0)
             else:
-                starts[partition], progress[partition] = commit.offset, Progress.of(commit)
+                starts[partition], progress[partition] = ours.offset, Progress.of(ours)
         self.receiving.open_lanes(progress)
         self._ask_members_at = time.monotonic() + 2.0
         log.debug("reading partitions %s", sorted(commits))
@@ -287,7 +293,7 @@ class _Session:
         self.receiving.settle()
         self.receiving.note_unfinished()
         commits = self.receiving.commits()
-        self.consumer.commit({p: c for p, c in commits.items() if p in partitions}, wait=True)
+        self._commit({p: c for p, c in commits.items() if p in partitions}, wait=True)
 
 
 def prepare_folder(root: Path) -> None:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from openmsistream.kafka import commits
-from openmsistream.kafka.commits import MAX_METADATA, MAX_OPEN, Commit, Progress
+from openmsistream.kafka.commits import (
+    MAX_METADATA,
+    MAX_OPEN,
+    Commit,
+    Progress,
+    stamped,
+    unstamped,
+)
 
 
 def after(position: int) -> Progress:
@@ -220,3 +227,29 @@ class Reader(RuleBasedStateMachine):
 
 TestReader = Reader.TestCase
 TestReader.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+
+
+ONE, OTHER = "A" * 22, "B" * 22
+
+
+@given(st.integers(0, 2**63 - 1), st.text("01 az", max_size=20))
+def test_a_commit_comes_back_for_the_topic_that_it_was_made_for(offset: int, metadata: str) -> None:
+    commit = Commit(offset, metadata)
+    assert unstamped(stamped(commit, ONE), ONE) == commit
+
+
+def test_a_commit_for_a_topic_that_was_deleted_says_nothing_of_the_one_made_again() -> None:
+    assert unstamped(stamped(Commit(500, ""), ONE), OTHER) is None
+
+
+@pytest.mark.parametrize("metadata", ["", "1 a", "somebody/else", "/"])
+def test_a_commit_of_another_program_is_taken_with_its_offset(metadata: str) -> None:
+    assert unstamped(Commit(5, metadata), ONE) == Commit(5, metadata)
+
+
+def test_the_longest_metadata_and_its_stamp_stay_within_what_a_broker_takes() -> None:
+    progress = Progress(0)
+    for number in range(MAX_OPEN):
+        progress.begin(2**62 + number * 2**40)
+    progress.saw(2**63 - 2)
+    assert len(stamped(progress.commit(), ONE).metadata) <= MAX_METADATA
