@@ -140,7 +140,11 @@ class Bench:
                 latencies.append(_one_file(source, target, f"point-{number}.dat", data))
                 time.sleep(0.02)
             latencies.sort()
-            extra = {"p50": latencies[len(latencies) // 2], "p99": latencies[int(len(latencies) * 0.99)], "n": len(latencies)}
+            extra = {
+                "p50": latencies[len(latencies) // 2],
+                "p99": latencies[int(len(latencies) * 0.99)],
+                "n": len(latencies),
+            }
             result = Result(time.perf_counter() - began, up.cpu, down.cpu, up.peak_mb, down.peak_mb, extra)
         self.drop(topic)
         return result

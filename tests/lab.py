@@ -36,6 +36,10 @@ QUICK_GROUP = "session.timeout.ms = 6000\nheartbeat.interval.ms = 500\n"
 """A member that was killed is missed after 6 s, the least that the broker allows, instead of 45 s."""
 
 
+ByHand = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]
+"""Key, value and headers of a record."""
+
+
 def expect(condition: Callable[[], bool], limit: float = 30.0, shown: Callable[[], object] = str) -> None:
     """Wait for a condition; fail, showing what is there instead, when it does not come true in time."""
     assert wait_until(condition, limit, step=0.05), f"not so within {limit:g} s: {shown()}"
@@ -113,11 +117,9 @@ class Program:
         def found() -> bool:
             return re.search(pattern, self.said) is not None
 
-        assert wait_until(lambda: found() or not self.running, limit, step=0.05) and found(), (
-            f"no {pattern!r} within {limit:g} s (exit code {self.process.poll()}) in:\n{self.said}"
-        )
+        wait_until(lambda: found() or not self.running, limit, step=0.05)
         match = re.search(pattern, self.said)
-        assert match is not None
+        assert match, f"no {pattern!r} within {limit:g} s (exit code {self.process.poll()}) in:\n{self.said}"
         return match.group()
 
     def signal(self, number: signal.Signals = signal.SIGINT) -> None:
@@ -168,12 +170,10 @@ class Lab:
         self.source.mkdir()
         self.config = self.config_file()
 
-    def config_file(self, name: str = "test", *, address: str = "", consumer: str = QUICK_GROUP, more: str = "") -> Path:
-        """A configuration file for the broker; `more` are further lines of its [broker] section or sections."""
+    def config_file(self, name: str = "test", *, address: str = "", consumer: str = QUICK_GROUP) -> Path:
+        """A configuration file for the broker, with these lines in its [consumer] section."""
         file = self.place / f"{name}.config"
-        file.write_text(
-            f"[broker]\nbootstrap.servers = {address or self.address}\n{more}\n[consumer]\n{consumer}\n", "utf-8"
-        )
+        file.write_text(f"[broker]\nbootstrap.servers = {address or self.address}\n[consumer]\n{consumer}", "utf-8")
         return file
 
     @property
@@ -274,10 +274,15 @@ class Lab:
             return []
         consumer.assign([TopicPartition(self.topic, partition, low)])
         found: list[Message] = []
-        expect(lambda: found.extend(m for m in consumer.consume(500, 0.2) if not m.error()) or consumer.position([place])[0].offset >= high)  # noqa: E501
+
+        def read_all() -> bool:
+            found.extend(message for message in consumer.consume(500, 0.2) if not message.error())
+            return consumer.position([place])[0].offset >= high
+
+        expect(read_all)
         return found
 
-    def produce(self, *records: tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]], partition: int = 0) -> None:
+    def produce(self, *records: ByHand, partition: int = 0) -> None:
         """Put records (key, value, headers) on the topic by hand."""
         producer = Producer({"bootstrap.servers": self.address, "acks": "all", "message.max.bytes": 10_000_000})
         said: list[object] = []
@@ -293,7 +298,8 @@ class Lab:
         """The group's committed offsets, one for each partition; below zero where there is none."""
         consumer = Consumer({"bootstrap.servers": self.address, "group.id": group, "enable.auto.commit": False})
         try:
-            return [p.offset for p in consumer.committed([TopicPartition(self.topic, i) for i in range(partitions)], 15)]
+            places = [TopicPartition(self.topic, partition) for partition in range(partitions)]
+            return [place.offset for place in consumer.committed(places, 15)]
         finally:
             consumer.close()
 

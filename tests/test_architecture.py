@@ -19,7 +19,9 @@ MODULES = sorted(
 def test_the_page_has_the_first_line_of_every_module(module: Path) -> None:
     said = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
     assert said, "a module says what it is"
-    assert f"| `{module.name}` | {said.splitlines()[0]} |" in PAGE or f"/{module.name}` | {said.splitlines()[0]} |" in PAGE
+    assert (
+        f"| `{module.name}` | {said.splitlines()[0]} |" in PAGE or f"/{module.name}` | {said.splitlines()[0]} |" in PAGE
+    )
 
 
 def test_the_page_names_no_module_that_is_gone() -> None:

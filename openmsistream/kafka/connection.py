@@ -25,6 +25,7 @@ class Connection:
         self._lock = threading.Lock()
         self._trouble = ""
         self._down = False
+        self.fatal: KafkaError | None = None  # after it, the client does nothing any more
 
     @property
     def trouble(self) -> str:
@@ -38,6 +39,8 @@ class Connection:
 
     def heard(self, error: KafkaError) -> None:
         """The client reports an error; most are passing."""
+        if error.fatal():
+            self.heard_fatal(error)
         with self._lock:
             if error.code() == KafkaError._ALL_BROKERS_DOWN:
                 if not self._down:
@@ -46,6 +49,10 @@ class Connection:
             else:
                 self._trouble = error.str()
                 log.debug("client: %s", error)
+
+    def heard_fatal(self, error: KafkaError) -> None:
+        """The client has given up for good; its first word says why, later ones only that."""
+        self.fatal = self.fatal or error
 
     def answered(self) -> None:
         """A broker has answered."""

@@ -6,7 +6,8 @@ Everything here runs in the one thread that calls `records`; rebalance callbacks
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from confluent_kafka import (
@@ -32,9 +33,19 @@ _BATCH_BYTES = 8 << 20
 
 _MOST_RECORDS = 500
 
+_REFRESH_MS = "10000"
+"""How often partitions that were added to the topic are looked for; librdkafka's own five minutes would leave them unread."""
+
+_COMMITTED_WITHIN = 5.0
+"""Seconds in which the group has to say what it has committed; then it is asked again by a new member."""
+
 
 class TopicGone(Exception):
     """The topic that is being read is no longer there; it may have been made again."""
+
+
+class Interrupted(Exception):
+    """Reading cannot go on as it is, and nothing is wrong for good: begin again from what is committed."""
 
 
 class Assignee(Protocol):
@@ -52,6 +63,10 @@ class Assignee(Protocol):
         """These partitions are another member's already: nothing may be committed for them."""
         ...
 
+    def not_committed(self, partitions: frozenset[int]) -> None:
+        """What was last committed for these did not reach the broker."""
+        ...
+
 
 class ChunkConsumer:
     """Reads one topic as a member of a group. Use it in one thread; `close` it."""
@@ -61,8 +76,11 @@ class ChunkConsumer:
         self.connection = Connection(properties.get("bootstrap.servers", ""))
         self._assignee = assignee
         self._average = 1024.0
+        self._incremental = _is_incremental(properties)
+        self._stuck = False
         try:
-            self._client = Consumer(self.connection.config({**properties, "group.id": group}))
+            added = {"topic.metadata.refresh.interval.ms": _REFRESH_MS, **properties, "group.id": group}
+            self._client = Consumer({**self.connection.config(added), "on_commit": self._on_commit})
         except KafkaException as error:
             raise bad_property(error, "[broker] or [consumer]") from error
         self._client.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
@@ -70,12 +88,15 @@ class ChunkConsumer:
     def records(self, timeout: float) -> list[Record]:
         """The records that are there, after waiting at most `timeout` seconds for the first one.
 
-        Raises TopicGone, or an OpenMSIStreamError when access is refused.
+        Raises TopicGone, Interrupted, or an OpenMSIStreamError when access is refused.
         """
-        messages = self._client.consume(1, timeout)
-        if messages:
-            most = max(1, min(_MOST_RECORDS, int(_BATCH_BYTES / self._average)))
-            messages += self._client.consume(most, 0)
+        try:
+            messages = self._client.consume(1, timeout)
+            if messages:
+                most = max(1, min(_MOST_RECORDS, int(_BATCH_BYTES / self._average)))
+                messages += self._client.consume(most, 0)
+        except KafkaException as error:
+            raise self._failure(error, f"reading topic {self.topic!r}") from error
         return [Record.of(message) for message in messages if self._usable(message)]
 
     def _usable(self, message: Message) -> bool:
@@ -92,53 +113,99 @@ class ChunkConsumer:
         log.warning("%s", failure)
         return False
 
-    def commit(self, commits: Mapping[int, Commit], *, wait: bool = False) -> None:
-        """Commit these; with `wait` until the broker has answered. A commit that fails is only logged: nothing is lost by it."""
+    def commit(self, commits: Mapping[int, Commit], *, wait: float = 0.0) -> None:
+        """Commit these; with `wait` until the broker has answered, so many seconds at most.
+
+        A commit that fails is only logged: nothing is lost by it.
+        """
         if not commits:
             return
         offsets = [TopicPartition(self.topic, p, c.offset, c.metadata) for p, c in commits.items()]
-        try:
-            if wait:
-                self._client.commit(offsets=offsets, asynchronous=False)
-            else:
-                self._client.commit(offsets=offsets, asynchronous=True)
-        except KafkaException as error:
-            log.debug("commit: %s", kafka_error(error))
+
+        def commit() -> None:
+            try:
+                self._client.commit(offsets=offsets, asynchronous=not wait)  # type: ignore[call-overload]
+            except KafkaException as error:
+                log.debug("commit: %s", kafka_error(error))
+
+        if not wait:
+            commit()
+        elif not _ends_within(wait, commit):
+            self._stuck = True
+            log.warning("no answer to the last commit; what is done is found to be done at the next start")
 
     def seek(self, partition: int, offset: int) -> None:
-        """Read this partition again from here."""
+        """Read this partition again from here. Raises Interrupted."""
         try:
             self._client.seek(TopicPartition(self.topic, partition, offset))
         except KafkaException as error:
-            raise self._failure(error, "going back") from error
+            raise Interrupted(f"going back in partition {partition}: {kafka_error(error).str()}") from error
 
-    def close(self) -> None:
-        """Leave the group."""
-        self._client.close()
+    def close(self, within: float) -> None:
+        """Leave the group. A broker that does not answer is not waited for longer than this: it misses us by itself."""
+        if not self._stuck:
+            self._stuck = not _ends_within(within, self._client.close)
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
-        try:
-            known = client.committed(partitions, timeout=30)
-        except KafkaException as error:
-            raise self._failure(error, "asking for committed offsets") from error
+        known = self._committed(client, partitions)
         commits = {p.partition: Commit(p.offset, p.metadata or "") if p.offset >= 0 else None for p in known}
         starts = self._assignee.gained(commits)
         for partition in partitions:
             start = starts[partition.partition]
             if start is not None:
                 partition.offset = start
-        client.assign(partitions)
+        if self._incremental:
+            client.incremental_assign(partitions)
+        else:
+            client.assign(partitions)
+
+    def _committed(self, client: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """What the group has committed. Raises Interrupted: to begin at a guess would read again what others have done."""
+        try:
+            known = client.committed(partitions, timeout=_COMMITTED_WITHIN)
+        except KafkaException as error:
+            raise Interrupted(f"asking for committed offsets: {kafka_error(error).str()}") from error
+        for partition in known:
+            if partition.error is not None:
+                raise Interrupted(f"asking for committed offsets: {partition.error.str()}")
+        return known
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         self._assignee.giving_up(frozenset(p.partition for p in partitions))
-        client.unassign()
+        self._unassign(client, partitions)
 
     def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         self._assignee.lost(frozenset(p.partition for p in partitions))
-        client.unassign()
+        self._unassign(client, partitions)
+
+    def _unassign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._incremental:
+            client.incremental_unassign(partitions)
+        else:
+            client.unassign()
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        failed = frozenset(p.partition for p in partitions if error is not None or p.error is not None)
+        if failed:
+            log.debug("commit of partitions %s: %s", sorted(failed), error)
+            self._assignee.not_committed(failed)
 
     def _failure(self, error: KafkaException, doing: str) -> OpenMSIStreamError:
         return translate(kafka_error(error), doing, self.connection.bootstrap)
+
+
+def _is_incremental(properties: Mapping[str, str]) -> bool:
+    """Do partitions come and go one by one, by what the config file asks for?"""
+    strategy = properties.get("partition.assignment.strategy", "")
+    return "cooperative" in strategy or properties.get("group.protocol", "").lower() == "consumer"
+
+
+def _ends_within(seconds: float, work: Callable[[], object]) -> bool:
+    """Do something that may wait for a broker for ever; False when it was left to itself after so many seconds."""
+    thread = threading.Thread(target=work, name="last-words", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
 
 
 BEGINNING = OFFSET_BEGINNING

@@ -7,8 +7,9 @@ every queued chunk is one more to be sent again after a crash (measured; see doc
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -17,11 +18,13 @@ from openmsistream.files.wire import native
 
 from .admin import Topic
 from .connection import Connection
-from .errors import bad_property, translate
+from .errors import bad_property, kafka_error, translate
 
 WINDOW_BYTES = 2_400_000
 """Unacknowledged bytes for each partition after which no more is sent: five chunks of 512 KiB, as many as librdkafka has
 requests in flight with idempotence. With a sixth its broker thread spins (5.9 CPU-s/GB instead of 1.8, measured)."""
+
+_QUEUE_FULL_FOR = 5.0
 
 _RECORD_COST = 512
 """What a small record costs beside its bytes: headers, framing, and librdkafka's own bookkeeping."""
@@ -70,8 +73,11 @@ class ChunkProducer:
         self.connection = Connection(properties.get("bootstrap.servers", ""))
         self._on_report = on_report
         self._unacknowledged: dict[int, int] = {}
+        self._bytes = self._records = 0
         self._ending = threading.Event()
-        config = self.connection.config({**properties, **fitting(properties, topic)})
+        sizes = fitting(properties, topic)
+        self._most_bytes, self._most_records = _most(properties, sizes, topic)
+        config = self.connection.config({**properties, **sizes})
         try:
             self._client = Producer(config)
         except KafkaException as error:
@@ -80,13 +86,23 @@ class ChunkProducer:
         self._poller.start()
 
     def room(self, partition: int) -> bool:
-        """May another record be sent to this partition now?"""
-        return self._unacknowledged.get(partition, 0) < WINDOW_BYTES
+        """May another record be sent to this partition now? All partitions together stay below librdkafka's queue."""
+        return (
+            self._unacknowledged.get(partition, 0) < WINDOW_BYTES
+            and self._bytes < self._most_bytes
+            and self._records < self._most_records
+        )
 
     @property
     def idle(self) -> bool:
         """Is nothing unacknowledged?"""
-        return not any(self._unacknowledged.values())
+        return not self._records
+
+    @property
+    def failure(self) -> OpenMSIStreamError | None:
+        """Why this producer will never take anything again; None as long as it does."""
+        error = self.connection.fatal
+        return None if error is None else self._translated(error)
 
     def send(
         self, partition: int, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]], token: object = None
@@ -97,19 +113,31 @@ class ChunkProducer:
         def reported(error: KafkaError | None, message: Message) -> None:
             self._report(token, partition, cost, error, message)
 
+        patience = time.monotonic() + _QUEUE_FULL_FOR
         while True:
             try:
                 self._client.produce(
                     self.topic.name, value, key, partition=partition, headers=list(headers), on_delivery=reported
                 )
                 break
-            except BufferError:  # only when a config file makes librdkafka's queue smaller than our window
+            except BufferError:  # only when a config file makes librdkafka's queue smaller than one chunk
                 self._ending.wait(0.01)
+                if time.monotonic() > patience:
+                    self._refused(Report(token, partition, cost, -1), KafkaError(KafkaError._QUEUE_FULL))
+                    break
+            except KafkaException as error:
+                self._look_at_partitions()
+                self._refused(Report(token, partition, cost, -1), kafka_error(error))
+                break
         self._unacknowledged[partition] = self._unacknowledged.get(partition, 0) + cost
+        self._bytes += cost
+        self._records += 1
 
     def release(self, report: Report) -> None:
         """What this report says has been written down: its room in the window is free again."""
         self._unacknowledged[report.partition] -= report.cost
+        self._bytes -= report.cost
+        self._records -= 1
 
     def flush(self, timeout: float) -> bool:
         """Wait until every record has its report, at most this many seconds; True when that is so."""
@@ -131,8 +159,22 @@ class ChunkProducer:
             self.connection.answered()
             self._on_report(Report(token, partition, cost, message.offset() or 0))
             return
-        failure = translate(error, f"sending to topic {self.topic.name!r}", self.connection.bootstrap)
-        self._on_report(Report(token, partition, cost, -1, failure, error.code() in _FINAL))
+        self._refused(Report(token, partition, cost, -1), error)
+
+    def _refused(self, report: Report, error: KafkaError) -> None:
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self.connection.heard_fatal(error)
+        self._on_report(replace(report, error=self._translated(error), final=error.code() in _FINAL))
+
+    def _translated(self, error: KafkaError) -> OpenMSIStreamError:
+        return translate(error, f"sending to topic {self.topic.name!r}", self.connection.bootstrap)
+
+    def _look_at_partitions(self) -> None:
+        """Learn of partitions that were added; until it has, the client refuses what is sent to them."""
+        try:
+            self._client.list_topics(self.topic.name, timeout=1.0)
+        except KafkaException:
+            pass  # the chunk is sent again in a moment, and this is done again
 
 
 def fitting(properties: Mapping[str, str], topic: Topic) -> dict[str, str]:
@@ -145,6 +187,13 @@ def fitting(properties: Mapping[str, str], topic: Topic) -> dict[str, str]:
         "queue.buffering.max.kbytes": str(max(queue, (WINDOW_BYTES + 2 * largest) // 1024)),
         "batch.size": str(min(int(properties.get("batch.size", 1_000_000)), largest)),
     }
+
+
+def _most(properties: Mapping[str, str], sizes: Mapping[str, str], topic: Topic) -> tuple[int, int]:
+    """Bytes and records that may be unacknowledged in all: librdkafka's queue, less what one record may go beyond it."""
+    queue = int(sizes["queue.buffering.max.kbytes"]) * 1024
+    records = int(properties.get("queue.buffering.max.messages", 100_000)) or 1 << 31  # 0 is without limit
+    return max(WINDOW_BYTES, queue - 2 * topic.max_message_bytes), max(1, records * 3 // 4)
 
 
 def largest_chunk(topic: Topic) -> int:

@@ -127,6 +127,11 @@ def _open(path: Path, schema: str, durability: Durability) -> sqlite3.Connection
     return connection
 
 
+def broken(path: Path, error: sqlite3.DatabaseError) -> LedgerError:
+    """What an error that reading met means for the ledger at `path`."""
+    return _unwritable(path, error) if isinstance(error, sqlite3.OperationalError) else _damaged(path, error)
+
+
 def _damaged(path: Path, error: Exception) -> LedgerError:
     return LedgerError(
         f"the ledger {path} is damaged ({error})",
@@ -135,6 +140,10 @@ def _damaged(path: Path, error: Exception) -> LedgerError:
 
 
 def _unwritable(path: Path, error: Exception) -> LedgerError:
+    if "full" in str(error):
+        return LedgerError(
+            f"the ledger {path} cannot be written (the disk is full)", "make room there, then start again"
+        )
     return LedgerError(
         f"the ledger {path} cannot be written ({error})",
         "make its folder writable, or name another with --state_dir",

@@ -132,11 +132,13 @@ class ReceivedLedger(Ledger):
 
     def use_stream(self, cluster: str, topic: str, topic_id: str) -> None:
         """Work on this stream from now on."""
-        self.stream, _ = stream_of(self.connection, cluster, topic, topic_id)
+        with self.transaction() as connection:
+            self.stream, _ = stream_of(connection, cluster, topic, topic_id)
 
     def installation(self) -> str:
         """The id of this installation, made once: the last part of the name of its consumer group."""
-        return fact(self.connection, "installation", secrets.token_hex(4))
+        with self.transaction() as connection:
+            return fact(connection, "installation", secrets.token_hex(4))
 
     def get(self, path: str) -> ReceivedFile | None:
         """What stands under this path, as far as it came from here."""

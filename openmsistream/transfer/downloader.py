@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Mapping
@@ -16,9 +17,9 @@ from openmsistream.config import Settings
 from openmsistream.errors import FolderError, OpenMSIStreamError
 from openmsistream.kafka.admin import Admin, Topic
 from openmsistream.kafka.commits import Commit, Progress, stamped, unstamped
-from openmsistream.kafka.consumer import BEGINNING, ChunkConsumer, TopicGone
+from openmsistream.kafka.consumer import BEGINNING, ChunkConsumer, Interrupted, TopicGone
 from openmsistream.kafka.groups import members
-from openmsistream.ledger.database import reader
+from openmsistream.ledger.database import broken, reader
 from openmsistream.ledger.location import state_folder
 from openmsistream.ledger.received import ReceivedLedger
 
@@ -42,7 +43,14 @@ _CARE_EVERY = 5.0
 _NOTE_EVERY = 30.0
 _TOPIC_EVERY = 10.0
 _DRAIN = 8.0
-"""Seconds that giving up partitions, or stopping, waits for whole files to become durable."""
+"""Seconds for whole files to become durable and be committed when partitions are given up; a stop may say less."""
+
+_ASK_WITHIN = 3.0
+"""Seconds that a question beside the reading may take: a stop has to wait for it."""
+
+_AGAIN_AFTER = 1.0
+_AT_LEAST = 0.5
+"""Seconds that the last commit, and leaving the group, may take in any case."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,8 @@ class Downloader:
         self.receiving: Receiving | None = None
         self._settings = settings
         self._stopping = threading.Event()
-        self._within = 6.0
+        self._deadline: float | None = None
+        self._rewound: set[int] = set()
         self._replaced = threading.Event()
         self._trouble = ""
         self._consumer: ChunkConsumer | None = None
@@ -108,14 +117,20 @@ class Downloader:
 
     def stop(self, within: float = 6.0) -> None:
         """Finish what is whole, commit, and end within so many seconds."""
-        self._within = within
+        self._deadline = time.monotonic() + within
         self._stopping.set()
 
     def join(self) -> None:
         """Wait for the end and let go of everything."""
-        for thread in self._threads:
-            thread.join()
+        reading, asking = self._threads
+        reading.join()
+        asking.join(1.0)  # it may be waiting for a broker that does not answer; it holds nothing
         self._resources.close()
+
+    @property
+    def left(self) -> float:
+        """Seconds that the end may still take."""
+        return _DRAIN if self._deadline is None else max(_AT_LEAST, self._deadline - time.monotonic())
 
     @property
     def alive(self) -> bool:
@@ -130,6 +145,8 @@ class Downloader:
     def _guarded(self, work) -> None:  # type: ignore[no-untyped-def]
         try:
             work()
+        except sqlite3.DatabaseError as error:
+            self.error = self.error or broken(self.options.ledger_path, error)
         except BaseException as error:
             self.error = self.error or error
             log.debug("thread ended", exc_info=True)
@@ -150,17 +167,33 @@ class Downloader:
     # -- sessions: one for each topic id --------
 
     def _run(self) -> None:
+        before = ""
         while not self._stopping.is_set():
-            topic = self._wait_for_topic()
-            if topic is None:
-                return
             self._replaced.clear()
+            topic = self._wait_for_topic()
+            if topic is None or not self._all_finished():
+                return
+            if topic.topic_id != before:
+                self._rewound.clear()
+            before = topic.topic_id
             self._ledger.use_stream(topic.cluster_id, topic.name, topic.topic_id)
             try:
                 _Session(self, topic).run()
             except TopicGone as gone:
                 log.warning("topic %s is gone (%s); waiting until it is made again", topic.name, gone)
                 self._topic = None
+            except Interrupted as cut:
+                log.warning("%s; reading begins again from what is committed", cut)
+                self._stopping.wait(_AGAIN_AFTER)
+
+    def _all_finished(self) -> bool:
+        """Wait for files of the session before: their rows belong to the topic that it read. False after a stop."""
+        while not self._finisher.drain(_TURN):
+            if self._stopping.is_set():
+                return False
+        if self._finisher.error is not None:
+            raise self._finisher.error
+        return True
 
     def _wait_for_topic(self) -> Topic | None:
         said = False
@@ -180,7 +213,7 @@ class Downloader:
 
     def _ask(self) -> Topic | None:
         try:
-            return self._admin.topic(self.options.topic)
+            return self._admin.topic(self.options.topic, _ASK_WITHIN)
         except OpenMSIStreamError as error:
             log.debug("asking for the topic: %s", error)
             return None
@@ -203,7 +236,7 @@ class _Session:
         self._options = downloader.options
         self._finisher = downloader._finisher
         self._topic_id = topic.topic_id
-        self._rewound: set[int] = set()
+        self._over = False
         self._ask_members_at = float("inf")
         self._due = {"commit": 0.0, "care": 0.0, "note": time.monotonic() + _NOTE_EVERY}
         self.receiving = Receiving(
@@ -223,18 +256,25 @@ class _Session:
         """Read until the end of the session; what is durable is committed then."""
         down = self._down
         try:
-            while not down._stopping.is_set() and not down._replaced.is_set():
-                for record in self.consumer.records(_TURN):
-                    self.receiving.take(record)
-                self.receiving.settle()
-                if self._finisher.error is not None:
-                    raise self._finisher.error
-                self._look_after(time.monotonic())
+            self._read()
             if not down._replaced.is_set():
-                self._hand_in(frozenset(self.receiving.lanes), down._within)
+                self._hand_in(down.left)
+        except (TopicGone, Interrupted):  # a topic can seem to be gone for a moment
+            self._hand_in(down.left)
+            raise
         finally:
+            self._over = True
             self.receiving.close_lanes(frozenset(self.receiving.lanes))
-            self.consumer.close()
+            self.consumer.close(down.left)
+
+    def _read(self) -> None:
+        while not self._down._stopping.is_set() and not self._down._replaced.is_set():
+            for record in self.consumer.records(_TURN):
+                self.receiving.take(record)
+            self.receiving.settle()
+            if self._finisher.error is not None:
+                raise self._finisher.error
+            self._look_after(time.monotonic())
 
     def _look_after(self, now: float) -> None:
         if now >= self._due["commit"]:
@@ -252,11 +292,11 @@ class _Session:
             self._ask_members_at = float("inf")
             self._say_members()
 
-    def _commit(self, commits: Mapping[int, Commit], *, wait: bool = False) -> None:
+    def _commit(self, commits: Mapping[int, Commit], *, wait: float = 0.0) -> None:
         self.consumer.commit({p: stamped(commit, self._topic_id) for p, commit in commits.items()}, wait=wait)
 
     def _say_members(self) -> None:
-        found = members(self._down._settings.admin.properties, self._down.group)
+        found = members(self._down._settings.admin.properties, self._down.group, _ASK_WITHIN)
         if found is not None and found > 1:
             log.warning("files are shared with %d other readers of group %s", found - 1, self._down.group)
 
@@ -266,8 +306,8 @@ class _Session:
         starts: dict[int, int | None] = {}
         progress: dict[int, Progress] = {}
         for partition, commit in commits.items():
-            if self._options.from_beginning and partition not in self._rewound:
-                self._rewound.add(partition)
+            if self._options.from_beginning and partition not in self._down._rewound:
+                self._down._rewound.add(partition)
                 starts[partition], progress[partition] = BEGINNING, Progress(0)
             elif commit is None:
                 starts[partition], progress[partition] = None, Progress(0)
@@ -281,19 +321,24 @@ class _Session:
         return starts
 
     def giving_up(self, partitions: frozenset[int]) -> None:
-        self._hand_in(partitions, _DRAIN)
-        self.receiving.close_lanes(partitions)
+        if not self._over:  # leaving the group; what was to be said is said, perhaps by another thread
+            self._hand_in(self._down.left)
+            self.receiving.close_lanes(partitions)
 
     def lost(self, partitions: frozenset[int]) -> None:
-        self.receiving.close_lanes(partitions)
+        if not self._over:
+            self.receiving.close_lanes(partitions)
 
-    def _hand_in(self, partitions: frozenset[int], within: float) -> None:
+    def not_committed(self, partitions: frozenset[int]) -> None:
+        self.receiving.commit_again(partitions)
+
+    def _hand_in(self, within: float) -> None:
         """Let whole files become durable and commit all that is."""
+        deadline = time.monotonic() + within
         self._finisher.drain(within)
         self.receiving.settle()
         self.receiving.note_unfinished()
-        commits = self.receiving.commits()
-        self._commit({p: c for p, c in commits.items() if p in partitions}, wait=True)
+        self._commit(self.receiving.commits(), wait=max(_AT_LEAST, deadline - time.monotonic()))
 
 
 def prepare_folder(root: Path) -> None:

@@ -125,7 +125,11 @@ class Finisher:
         if incoming.unsynced < _WRITE_BACK or (incoming.write_back is not None and not incoming.write_back.done()):
             return
         incoming.unsynced = 0
-        incoming.write_back = self._write_backs.submit(_sync_copy, os.dup(incoming.fd))
+        try:
+            copy = os.dup(incoming.fd)
+        except OSError:
+            return  # too many open files just now; the sync before the rename does all of it
+        incoming.write_back = self._write_backs.submit(_sync_copy, copy)
 
     def record(self, rows: list[ReceivedFile]) -> None:
         """Write rows of files that were not finished here; the ledger's writers take turns."""
@@ -146,8 +150,11 @@ class Finisher:
             self._ledger.forget_incomplete(generation)
 
     def close(self) -> None:
+        """End after what is being finished now; what is only lined up is received again by whoever reads next."""
         with self._changed:
             self._closing = True
+            self._small.clear()
+            self._large.clear()
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
@@ -257,7 +264,13 @@ class Finisher:
         for incoming, folder in durable:
             results.append(self._put_in_place(incoming, folder, target, renamed, rows))
         for sync in [self._syncs.submit(target.sync_folder, folder) for folder in renamed.values()]:
-            sync.result()
+            try:
+                sync.result()
+            except OSError as error:  # what is renamed may not last, so no row may say that it does
+                raise FolderError(
+                    f"a folder of the target cannot be made durable: {error.strerror or error}",
+                    "look at its disk, then start again",
+                ) from error
         if rows:
             self._ledger.write(rows)
         return results

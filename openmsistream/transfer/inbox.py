@@ -68,8 +68,10 @@ class Inbox:
         if (folder, why) in self._folders:
             return
         if len(self._folders) > MOST_FOLDERS:
-            self._folders.clear()
-            folder, why = "", Why.CHECK
+            first_look = [asked for asked in self._folders if asked[1] is Why.INVENTORY]
+            self._folders = deque([*first_look, ("", Why.CHECK)])
+            self._changed.notify_all()
+            return
         self._folders.append((folder, why))
         self._changed.notify_all()
 
@@ -91,6 +93,11 @@ class Inbox:
         with self._changed:
             self._post.reports.append(report)
             self._changed.notify_all()
+
+    def forget_reports(self) -> None:
+        """Their producer is closed, and nobody waits for them any more."""
+        with self._changed:
+            self._post.reports.clear()
 
     def topic_is(self, topic: Topic) -> None:
         """What the cluster says of the topic now."""

@@ -233,6 +233,7 @@ class Receiving:
             self._set_aside(lane, incoming, finished.reason)
             return
         lane.done(incoming.generation, incoming.first_offset)
+        self._earlier.pop(incoming.generation, None)
         if finished.ending in (Ending.DELIVERED, Ending.UNCHANGED):
             self._retire_older(lane, incoming)
 
@@ -342,6 +343,11 @@ class Receiving:
             if commit not in (lane.committed, Commit(0, "")):
                 found[partition] = lane.committed = commit
         return found
+
+    def commit_again(self, partitions: frozenset[int]) -> None:
+        """What was last given out to be committed for these did not reach the broker."""
+        for partition in partitions & self.lanes.keys():
+            self.lanes[partition].committed = None
 
     def retire_silent(self) -> None:
         """Wait no longer for generations of which nothing has come for long: they are listed with what is missing."""

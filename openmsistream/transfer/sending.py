@@ -6,12 +6,13 @@ most one window of chunks travel twice.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Protocol, cast
 
 from openmsistream.errors import OpenMSIStreamError
@@ -37,6 +38,14 @@ _PREPARE_AT_ONCE = 8
 RETRY_AFTER = 1.0
 READ_AGAIN_AFTER = 10.0
 """Seconds until a file is tried again whose chunk was not taken, or which could not be read."""
+
+_PASSING = (
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY, errno.EAGAIN,
+)  # fmt: skip
+"""Too many open files, or a share that does not answer: no matter of this file, and no change of it will tell of the end."""
+
+_IN_USE = (32, 33)
+"""Windows' ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: another program has the file to itself just now."""
 
 
 class Records(Protocol):
@@ -125,6 +134,7 @@ class Sending:
     def pump(self, interrupted: Callable[[], bool], *, begin: bool = True) -> bool:
         """Send as much as the windows take; True when it stopped only because of `interrupted`. No new files without `begin`."""
         while True:
+            self._reading = [out for out in self._reading if not out.file.closed]  # refused ones are closed already
             started = self._begin_ready() if begin else False
             moved = False
             for out in list(self._reading):
@@ -144,7 +154,9 @@ class Sending:
         self._reading.clear()
 
     def close(self) -> None:
+        """Let go of everything; reports that come later mean nothing any more."""
         for out in self._busy.values():
+            out.given_up = True
             out.close()
 
     # -- beginning -----------------------------------------------------------------------------------
@@ -169,10 +181,12 @@ class Sending:
         self._queued.discard(path)
         try:
             fd = self._origin.open(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # deleted, or its folder became a file
+            self._gone(path, rows)
             return False
         except NotSent as error:
             log.info("skipped %s: %s", path, error.strerror)
+            self._gone(path, rows)
             return False
         except OSError as error:
             self._fail_unread(path, error, rows)
@@ -308,7 +322,7 @@ class Sending:
         """Give a generation up: readers are told, and the path is looked at again."""
         log.info("%s: %s; it is sent again when it has settled", out.path, reason)
         self._drop(out)
-        if out.reading.index > 0 and out.compare_with is None:
+        if max(out.reading.index, out.acked) > 0 and out.compare_with is None:
             self._send_abandoned(out.path, out.generation, out.partition)
             self.tally.abandoned += 1
         self._records.write([out.row("abandoned", time.time(), reason)])
@@ -369,13 +383,29 @@ class Sending:
             self.tally.failed[out.path] = str(error)
             log.error("%s was not sent: %s", out.path, error)
             rows.append(out.row("failed", time.time(), str(error)))
+            if out.changed_again:
+                self._again(out.path, RETRY_AFTER)
         else:
             log.warning("%s: %s Going on with it in a moment.", out.path, error)
             self._again(out.path, RETRY_AFTER)
 
+    def _gone(self, path: str, rows: list[SentFile]) -> None:
+        """There is no file under this path any more: readers need not wait for what was begun of it."""
+        self.tally.failed.pop(path, None)
+        row = self._records.get(path)
+        if row is not None and row.state == "sending" and row.generation is not None and row.partition is not None:
+            self._send_abandoned(path, row.generation, row.partition)
+            rows.append(replace(row, state="abandoned", reason="it was deleted", updated=time.time()))
+
     def _fail_unread(self, path: str, error: OSError, rows: list[SentFile]) -> None:
-        """A file that cannot be opened is listed, and tried again when it changes."""
+        """A file that cannot be opened is listed, and tried again when it changes; soon, when the reason passes by itself."""
         reason = error.strerror or str(error)
+        if error.errno in _PASSING or getattr(error, "winerror", None) in _IN_USE:
+            if path not in self.tally.failed:
+                log.warning("%s cannot be read now: %s; it is tried again", path, reason)
+            self.tally.failed[path] = reason
+            self._again(path, READ_AGAIN_AFTER)
+            return
         self.tally.failed[path] = reason
         log.error("%s was not sent: %s; it is tried again when it changes", path, reason)
         try:

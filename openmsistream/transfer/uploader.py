@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import secrets
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -15,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openmsistream.config import Settings
-from openmsistream.errors import FolderError, TopicError
+from openmsistream.errors import AccessRefused, FolderError, TopicError
 from openmsistream.files.chunk import FileState
 from openmsistream.kafka.admin import Admin, Topic, TopicWish
 from openmsistream.kafka.producer import ChunkProducer
 from openmsistream.ledger import filesystem
-from openmsistream.ledger.database import fact
+from openmsistream.ledger.database import broken, fact
 from openmsistream.ledger.location import state_folder
 from openmsistream.ledger.sent import SentFile, SentLedger, finished_states
 
@@ -30,7 +31,7 @@ from .scan import Found, Why, scan
 from .selection import Selection
 from .sending import Sending, Tally
 from .settle import LAG, Seen, Settler
-from .topics import check_wire, ensure_topic
+from .topics import check, check_wire, ensure_topic
 from .watch import watch
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,11 @@ _SCAN_SHARE = 10.0
 _TOPIC_EVERY = 10.0
 """Seconds between looks at the topic: it may have been deleted, made again or given more partitions."""
 
+_ASK_WITHIN = 3.0
+"""Seconds that a look at the topic may take: a stop has to wait for it."""
+
 _MOST_READY = 5_000
+_ANEW_AFTER = 1.0
 _INVENTORY = "inventory"
 
 
@@ -119,8 +124,10 @@ class Uploader:
 
     def join(self) -> None:
         """Wait for the end and let go of everything."""
-        for thread in self._threads:
+        *working, asking = self._threads
+        for thread in working:
             thread.join()
+        asking.join(1.0)  # it may be waiting for a broker that does not answer; it holds nothing
         self._stop_watching()
         self._resources.close()
 
@@ -146,6 +153,8 @@ class Uploader:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
+        except sqlite3.DatabaseError as error:
+            self.error = self.error or broken(self.options.ledger_path, error)
         except BaseException as error:
             self.error = self.error or error
             log.debug("thread ended", exc_info=True)
@@ -188,11 +197,28 @@ class Uploader:
             self._sending.partitions = topic.partitions
             return
         log.warning("topic %s was made again: everything is sent again", topic.name)
+        check(topic, self.options.chunk_size)
+        self._begin_anew(topic)
+
+    def _begin_anew(self, topic: Topic) -> None:
+        """Another producer, and nothing under way; what was on its way is gone on with, what was waiting is found by a scan."""
         self._sending.close()
         self._producer.close()
+        self._inbox.forget_reports()
         self.topic = topic
         self._producer, self._sending = self._session()
         self._inbox.look_at("", Why.CHECK)
+
+    def _replace_broken_producer(self) -> None:
+        """After some errors librdkafka's producer takes nothing any more, for ever: go on with a new one."""
+        failure = self._producer.failure
+        if failure is None:
+            return
+        if isinstance(failure, AccessRefused):
+            raise failure
+        log.warning("%s; beginning again with a new connection", failure)
+        self._stopping.wait(_ANEW_AFTER)
+        self._begin_anew(self.topic)
 
     # -- the loop ----------------------------------------------------------------------------------------
 
@@ -209,20 +235,30 @@ class Uploader:
 
     def _round(self, timeout: float) -> None:
         """Look at what has come and decide what to send."""
-        room = self._sending.waiting < _MOST_READY and not self._settler.full
-        post = self._inbox.take(timeout, batches=room)
+        post = self._inbox.take(timeout, batches=self._takes_more and not self._settler.full)
         self._take_reports(post.reports)
         if post.topic is not None:
             self._topic_changed(post.topic)
+        self._replace_broken_producer()
         now = time.monotonic()
         for path, seen in post.notes.items():
-            if self._selection.reason_to_skip(path) is None:
-                self._settler.note(path, seen, now)
+            self._note(path, seen, now)
         for batch in post.found:
             self._sift(batch)
-        if room:
+        if self._takes_more:
             for path in self._settler.due(time.monotonic()):
                 self._sending.want(path)
+
+    @property
+    def _takes_more(self) -> bool:
+        """May more files that have settled be lined up?"""
+        return self._sending.waiting < _MOST_READY
+
+    def _note(self, path: str, seen: Seen, now: float) -> None:
+        if self._settler.full and self._settler.waits_until(path) is None:
+            return  # a later scan finds it; what is in memory stays bounded
+        if self._selection.reason_to_skip(path) is None:
+            self._settler.note(path, seen, now)
 
     def _take_reports(self, reports: list) -> None:  # type: ignore[type-arg]
         if reports:
@@ -230,7 +266,7 @@ class Uploader:
 
     def _patience(self) -> float:
         """Seconds that the loop may wait for something to come."""
-        due = self._settler.next_due()
+        due = self._settler.next_due() if self._takes_more else None
         return 1.0 if due is None else min(1.0, max(0.0, due - time.monotonic()))
 
     def _sift(self, batch: Batch) -> None:
@@ -282,6 +318,11 @@ class Uploader:
         every = SCAN_EVERY if self._trusted else POLL_EVERY
         next_whole = time.monotonic() + every
         while not self._stopping.is_set() and not self._inbox.closed:
+            if not self._origin.is_in_place():
+                raise FolderError(
+                    f"the folder {self.options.root} is gone, or another one stands in its place",
+                    "start the program again when it is there",
+                )
             asked = self._inbox.next_folder(min(1.0, max(0.0, next_whole - time.monotonic())))
             if asked is None and time.monotonic() < next_whole:
                 continue
@@ -298,7 +339,7 @@ class Uploader:
         gone = False
         while not self._stopping.wait(_TOPIC_EVERY):
             try:
-                topic = self._admin.topic(self.options.topic)
+                topic = self._admin.topic(self.options.topic, _ASK_WITHIN)
             except TopicError:
                 raise
             except Exception as error:  # noqa: BLE001  the sending thread says that the broker is away; this one tries on
@@ -315,8 +356,9 @@ class Uploader:
     def _baseline(self) -> int:
         """The time, by the root's file system, of the very first start: what is older when it is first met is known."""
         now = str(_file_system_time(self.options.root))
-        first = int(fact(self._ledger.connection, "first_start_ns", now))
-        self._inventory_done = fact(self._ledger.connection, _INVENTORY, "begun") == "done"
+        with self._ledger.transaction() as connection:
+            first = int(fact(connection, "first_start_ns", now))
+            self._inventory_done = fact(connection, _INVENTORY, "begun") == "done"
         return 0 if self.options.upload_existing else first
 
 

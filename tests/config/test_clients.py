@@ -34,6 +34,7 @@ def test_defaults_are_safe_and_bounded(read: Load) -> None:
         "isolation.level": "read_committed",
         "queued.max.messages.kbytes": "16384",
         "fetch.queue.backoff.ms": "10",
+        "session.timeout.ms": "10000",
         "fetch.wait.max.ms": "100",
     }
     assert got.warnings == ()

@@ -10,6 +10,7 @@ from lab import Lab, chunks, expect, files_of, parts_in, put, record_of, same, t
 
 from openmsistream.errors import LedgerError
 from openmsistream.files.chunk import new_generation
+from openmsistream.files.wire import native
 from openmsistream.transfer.downloader import Downloader, DownloadOptions
 
 
@@ -27,7 +28,7 @@ def inodes(lab: Lab) -> dict[str, int]:
 
 def test_the_time_of_the_source_is_kept(lab: Lab) -> None:
     with lab.uploading(), lab.downloading():
-        for path, when in (("new.dat", 1_600_000_000_123_456_789), ("big.dat", 946_684_800_000_000_007), ("old.dat", -5)):
+        for path, when in (("new.dat", 1_600_000_000_123_456_789), ("big.dat", 946_684_800_000_000_007), ("old", -5)):
             outside = put(lab.place, path, b"x" * (2_000_000 if path == "big.dat" else 5))
             os.utime(outside, ns=(when, when))
             outside.rename(lab.source / path)
@@ -150,8 +151,6 @@ def test_an_unfinished_file_is_gone_on_with_after_a_restart_while_finished_ones_
 
 
 def test_an_abandoned_generation_is_dropped_at_once_and_holds_no_offset(lab: Lab) -> None:
-    from openmsistream.files.wire import native
-
     generation = new_generation()
     begun = chunks("a", os.urandom(300_000), generation=generation)[:2]
     lab.make_topic()

@@ -59,7 +59,9 @@ def test_a_broker_that_does_not_answer_ends_every_program_in_time_with_its_addre
         assert f"error: no broker answered at {nobody}" in program.said
 
 
-def test_an_outage_in_the_middle_of_things_is_said_and_waited_out_and_loses_nothing(own: Lab, own_broker: RunningBroker) -> None:
+def test_an_outage_in_the_middle_of_things_is_said_and_waited_out_and_loses_nothing(
+    own: Lab, own_broker: RunningBroker
+) -> None:
     up, down = own.upload_program(), own.download_program()
     up.wait_for("first start on this folder")
     for number in range(30):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from lab import Lab, expect, files_of, parts_in, put, same, tree
 
 from openmsistream.program.run import wait_until
+from openmsistream.transfer.downloader import Downloader
 
 
 def fill(lab: Lab, prefix: str, small: int = 40, large: int = 4) -> None:
@@ -51,16 +53,25 @@ def test_two_readers_of_one_group_share_the_files_and_each_is_whole_in_exactly_o
 def test_a_reader_that_joins_and_leaves_while_files_flow_does_nothing_twice(lab: Lab) -> None:
     lab.make_topic(4)
     other, group = lab.place / "other", f"{lab.topic}-shared"
+    numbers = itertools.count()
+
+    def until(reader: Downloader) -> None:
+        """Files go on coming until this reader has some of them."""
+
+        def some() -> bool:
+            fill(lab, f"{next(numbers)}", small=5, large=1)
+            return reader.tally.files > 0
+
+        expect(some)
+
     with lab.uploading() as up, lab.downloading(group=group) as one:
-        fill(lab, "first")
-        expect(lambda: one.tally.files > 0)
+        until(one)
         with lab.downloading(other, group=group) as two:
-            fill(lab, "second")
-            expect(lambda: two.tally.files > 0)
-            fill(lab, "third")
-        fill(lab, "fourth")
-        expect(lambda: up.tally.files == 176)
-        expect(lambda: count(lab.target, other) == 176, shown=lambda: (one.tally, two.tally))
+            until(two)
+            fill(lab, "third", large=1)
+        fill(lab, "fourth", large=1)
+        expect(lambda: up.tally.files == len(files_of(lab.source)))
+        expect(lambda: count(lab.target, other) == up.tally.files, shown=lambda: (one.tally, two.tally))
     assert together(lab.target, other) == {path: [content] for path, content in tree(lab.source).items()}
 
 
@@ -70,7 +81,8 @@ def test_when_one_of_two_readers_is_killed_the_other_finishes(lab: Lab) -> None:
     one = lab.download_program("--consumer_group_id", group)
     two = lab.download_program("--consumer_group_id", group, target=other)
     with lab.uploading():
-        one.wait_for("files are shared with 1 other|reading as")
+        for program in (one, two):
+            program.wait_for("files are shared with 1 other")
         fill(lab, "first")
         expect(lambda: len(files_of(lab.target)) > 0 and len(files_of(other)) > 0, 40)
         fill(lab, "second")

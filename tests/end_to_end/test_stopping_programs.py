@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
-from lab import Lab, Program, expect, header, parts_in, put, same
+from lab import UPLOAD, Lab, Program, expect, header, parts_in, put, same
 
 from openmsistream.kafka.producer import WINDOW_BYTES
 
@@ -136,9 +136,7 @@ def test_a_source_folder_that_is_removed_ends_the_uploader_with_a_clear_line(lab
 
 def test_folders_that_cannot_be_used_are_refused_with_their_exit_codes(lab: Lab) -> None:
     file = put(lab.place, "file", "x")
-    missing = lab.program(
-        "openmsistream.transfer.upload_directory", lab.place / "missing", "--config", lab.config, "--topic_name", lab.topic
-    )
+    missing = lab.program(UPLOAD, lab.place / "missing", "--config", lab.config, "--topic_name", lab.topic)
     not_a_folder = lab.download_program(target=file)
     assert missing.ends() == 2
     assert "there is no folder" in missing.said

@@ -24,6 +24,16 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
+def test_a_commit_that_did_not_reach_the_broker_is_made_again(root: Path) -> None:
+    topic = Topic()
+    topic.file("a", b"0123")
+    with Inside(root) as inside:
+        inside.feed(topic)
+        assert inside.receiving.commits() == {}
+        inside.receiving.commit_again(frozenset({0, 7}))
+        assert inside.receiving.commits() == {0: Commit(topic.end, "")}
+
+
 # -- generations -----------------------------------------------------------------------------------
 
 

@@ -30,6 +30,11 @@ def usage(root: Path) -> shutil._ntuple_diskusage:
         return shutil.disk_usage(root)
     except FileNotFoundError as error:
         raise FolderError(f"the folder {root} is gone", "make it again, then start this program again") from error
+    except OSError as error:
+        raise FolderError(
+            f"the disk of the folder {root} cannot be asked for its space: {error.strerror}",
+            "look at it, then start this program again",
+        ) from error
 
 
 def is_part(name: str) -> bool:

@@ -35,6 +35,16 @@ class Origin:
         if self._fd >= 0:
             os.close(self._fd)
 
+    def is_in_place(self) -> bool:
+        """Is the root still there, and the very folder that was opened?"""
+        try:
+            found = os.stat(self.root)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True  # a share that does not answer just now
+        return self._fd < 0 or os.path.samestat(found, os.fstat(self._fd))
+
     def open(self, path: str) -> int:
         """A descriptor for reading the regular file at this relative path. Raises OSError, NotSent among them.
 
