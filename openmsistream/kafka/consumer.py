@@ -77,7 +77,7 @@ class ChunkConsumer:
         self._assignee = assignee
         self._average = 1024.0
         self._incremental = _is_incremental(properties)
-        self._stuck = False
+        self._stuck = self._in_callback = False
         try:
             added = {"topic.metadata.refresh.interval.ms": _REFRESH_MS, **properties, "group.id": group}
             self._client = Consumer({**self.connection.config(added), "on_commit": self._on_commit})
@@ -128,7 +128,7 @@ class ChunkConsumer:
             except KafkaException as error:
                 log.debug("commit: %s", kafka_error(error))
 
-        if not wait:
+        if not wait or self._in_callback:  # another thread's commit would wait for the callback's end
             commit()
         elif not _ends_within(wait, commit):
             self._stuck = True
@@ -171,7 +171,11 @@ class ChunkConsumer:
         return known
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
-        self._assignee.giving_up(frozenset(p.partition for p in partitions))
+        self._in_callback = True
+        try:
+            self._assignee.giving_up(frozenset(p.partition for p in partitions))
+        finally:
+            self._in_callback = False
         self._unassign(client, partitions)
 
     def _on_lost(self, client: Consumer, partitions: list[TopicPartition]) -> None:

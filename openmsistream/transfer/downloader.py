@@ -349,5 +349,5 @@ def prepare_folder(root: Path) -> None:
         raise FolderError(f"{root} is a file, not a folder", "name a folder to write to") from error
     except OSError as error:
         raise FolderError(f"the folder {root} cannot be made: {error.strerror}", "make it, or name another") from error
-    if not os.access(root, os.W_OK | os.X_OK):
-        raise FolderError(f"the folder {root} is not writable", "give this user the right to write there")
+    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        raise FolderError(f"the folder {root} cannot be read and written", "give this user the right to")

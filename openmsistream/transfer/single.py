@@ -12,6 +12,7 @@ from pathlib import Path
 from openmsistream.config import Settings
 from openmsistream.errors import BrokerUnreachable, FolderError, OpenMSIStreamError
 from openmsistream.files.chunk import FileState, new_generation
+from openmsistream.files.names import BadName, parts_of
 from openmsistream.files.split import Changed, Reading
 from openmsistream.files.wire import native
 from openmsistream.kafka.admin import Admin, TopicWish
@@ -37,6 +38,10 @@ def send_file(
     `moved` hears of acknowledged bytes. Raises FolderError when the file cannot be read or keeps changing, and the
     broker's error when a chunk is not taken.
     """
+    try:
+        parts_of(path)
+    except BadName as bad:
+        raise FolderError(f"{str(file)!r} cannot be sent: {bad}", "give it another name") from bad
     check_wire(settings)
     admin = Admin.of(settings)
     found = ensure_topic(admin, topic, TopicWish(), chunk_size)
@@ -70,14 +75,19 @@ def _send(
         def now() -> FileState:
             try:
                 return FileState.of(file.stat())
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 raise Changed("it was deleted while it was read") from None
 
         reading = Reading(source, path, generation, state, chunk_size, now, time.time_ns)
         while not reading.done:
             while not producer.room(partition):
                 _drain(producer, reports, 1, moved, stopped)
-            chunk = reading.read()
+            try:
+                chunk = reading.read()
+            except OSError as error:
+                raise FolderError(
+                    f"{file} cannot be read: {error.strerror}", "look at its disk, then send it again"
+                ) from error
             producer.send(partition, native.key(path), chunk.data, native.headers(chunk), chunk.index)
     _drain(producer, reports, 0, moved, stopped)
     return state.size

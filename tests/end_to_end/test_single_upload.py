@@ -58,3 +58,9 @@ def test_the_packaged_config_local_finds_the_broker(lab: Lab) -> None:
     )  # fmt: skip
     assert upload.ends() == 0
     assert len(lab.records()) == 1
+
+
+def test_a_name_that_no_reader_would_take_is_refused(lab: Lab) -> None:
+    upload = lab.program(UPLOAD_ONE, put(lab.source, ".oms-a", "a"), "--config", lab.config)
+    assert upload.ends() == 7
+    assert "cannot be sent: names beginning with '.oms-' are kept for parts" in upload.said
