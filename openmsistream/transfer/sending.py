@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Protocol, cast
 
 from openmsistream.errors import OpenMSIStreamError
-from openmsistream.files.chunk import FileState, new_generation
+from openmsistream.files.chunk import FileState
 from openmsistream.files.split import Changed, Reading
 from openmsistream.files.wire import native
 from openmsistream.kafka.partitions import partition_of
@@ -25,11 +25,9 @@ from openmsistream.ledger.sent import SentFile
 
 from .disk.origin import NotSent, Origin
 from .outgoing import Outgoing, open_unbuffered
+from .versions import version_to_send
 
 log = logging.getLogger(__name__)
-
-RESUME_WITHIN = 3600.0
-"""Seconds after its last acknowledgement within which an upload is resumed; later, readers may have given it up."""
 
 _SMALL_AT_ONCE = 256
 _PREPARE_AT_ONCE = 8
@@ -96,7 +94,7 @@ class Sending:
         self._producer = producer
         self._chunk_size = chunk_size
         self._lanes = lanes
-        self._passed_over = ("sent",) if known_too else ("sent", "known")
+        self._known_too = known_too
         self._begun = begun
         self._again = again
         self._ready: deque[str] = deque()
@@ -210,42 +208,20 @@ class Sending:
         return not out.small
 
     def _outgoing(self, path: str, file: BinaryIO, state: FileState) -> Outgoing | None:
-        """The generation to send of this file; None when what it holds was sent, or is known, already."""
-        row = self._records.get(path)
-        key = native.key(path)
-        partition = partition_of(key, self.partitions)
-        if row is None:
-            return self._new(path, file, state, partition)
-        if row.partition is not None and row.partition < self.partitions:
-            partition = row.partition  # where it was before partitions were added
-        if row.file == state and row.state in self._passed_over:
+        """The generation to send of this file; None when there is nothing to send."""
+        version = version_to_send(
+            self._records.get(path), state,
+            partition=partition_of(native.key(path), self.partitions), partitions=self.partitions,
+            chunk_size=self._chunk_size, known_too=self._known_too, now=time.time(),
+        )  # fmt: skip
+        if version is None:
             return None
-        if row.state == "sent" and (row.file.size, row.file.mtime_ns) == (state.size, state.mtime_ns):
-            return self._new(path, file, state, partition, compare_with=row.digest)
-        if row.state == "sending" and row.generation is not None:
-            young = 0 <= time.time() - row.updated < RESUME_WITHIN
-            if row.file == state and young and row.chunk_size:
-                return self._resumed(row, file, partition)
-            self._send_abandoned(path, row.generation, partition)
-        return self._new(path, file, state, partition)
-
-    def _new(
-        self, path: str, file: BinaryIO, state: FileState, partition: int, compare_with: str | None = None
-    ) -> Outgoing:
-        reading = self._read(path, file, new_generation(), state, self._chunk_size)
-        return Outgoing(reading, file, partition, compare_with=compare_with)
-
-    def _resumed(self, row: SentFile, file: BinaryIO, partition: int) -> Outgoing:
-        """Go on with a generation; its last chunk is sent in any case, so that there is one to be acknowledged."""
-        assert row.generation is not None
-        assert row.chunk_size is not None
-        chunks = max(1, -(-row.file.size // row.chunk_size))
-        reading = self._read(row.path, file, row.generation, row.file, row.chunk_size)
-        at = row.acked_chunks if row.acked_chunks < chunks else 0
+        if version.abandon is not None:
+            self._send_abandoned(path, version.abandon, version.partition)
         return Outgoing(
-            reading, file, partition,
-            resume_at=at, resume_digest=row.acked_digest, acked=at, acked_digest=row.acked_digest if at else None,
-            first_offset=row.first_offset,
+            self._read(path, file, version.generation, state, version.chunk_size), file, version.partition,
+            resume_at=version.resume_at, resume_digest=version.resume_digest, compare_with=version.compare_with,
+            acked=version.resume_at, acked_digest=version.resume_digest, first_offset=version.first_offset,
         )  # fmt: skip
 
     def _read(self, path: str, file: BinaryIO, generation: str, state: FileState, chunk_size: int) -> Reading:
