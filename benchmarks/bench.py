@@ -22,6 +22,7 @@ from .raw_pipe import PARTITIONS
 
 CHUNK = 524_288
 _LIMIT = 300.0
+_FEW = 1000
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,7 @@ class Bench:
 
     def ours(self, work: Work) -> Result:
         """The two programs, from files that appear in one folder to the same files in another."""
-        source, target, stock = (self.place / name for name in ("source", "target", "stock"))
-        for folder in (source, target):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+        source, target, stock = self._folders()
         make_files(stock / "run", work)
         topic = self.topic()
         with self._programs(source, target, topic) as (up, down):
@@ -114,23 +112,23 @@ class Bench:
             result = Result(seconds, up.cpu, down.cpu, up.peak_mb, down.peak_mb)
         verify(source / "run", arrived)
         self.drop(topic)
+        if work.count < _FEW:  # deleting many just before measuring slows creating files several times on ext4
+            shutil.rmtree(source)
+            shutil.rmtree(target)
         return result
 
     def latency(self, count: int, busy_bytes: int = 0) -> Result:
         """Seconds from close() of a 10 kB file to its being visible, one after the other; with a large file on its way too."""
-        source, target = self.place / "source", self.place / "target"
-        for folder in (source, target):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+        source, target, stock = self._folders()
         topic = self.topic()
         data = os.urandom(10_000)
         latencies: list[float] = []
         with self._programs(source, target, topic) as (up, down):
             self._warm(source, target)
             if busy_bytes:
-                make_files(self.place / "stock", Work("busy", 1, busy_bytes))
+                make_files(stock, Work("busy", 1, busy_bytes))
                 time.sleep(4)
-                (self.place / "stock" / "00000.dat").rename(source / "busy.dat")
+                (stock / "00000.dat").rename(source / "busy.dat")
             up.reset()
             down.reset()
             began = time.perf_counter()
@@ -148,6 +146,13 @@ class Bench:
             result = Result(time.perf_counter() - began, up.cpu, down.cpu, up.peak_mb, down.peak_mb, extra)
         self.drop(topic)
         return result
+
+    def _folders(self) -> tuple[Path, Path, Path]:
+        """Fresh folders to send from, to receive in, and to make files in beside them."""
+        folders = tuple(self.place / f"{name}-{self._number}" for name in ("source", "target", "stock"))
+        for folder in folders:
+            folder.mkdir()
+        return folders
 
     def _programs(self, source: Path, target: Path, topic: str) -> _Pair:
         return _Pair(self._config, source, target, topic, self.place)
