@@ -161,3 +161,19 @@ def test_no_name_from_the_wire_leaves_the_root(target: AnyTarget, pieces: list[s
     assert sorted(os.listdir(target.root.parent)) == ["outside", "root"]
     assert os.listdir(outside) == []
     assert not (target.root / "LOGS").exists()
+
+
+def test_on_windows_a_name_that_differs_only_in_case_from_one_that_is_there_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = windows.Target(tmp_path)
+    folder = target.folder(())
+    (tmp_path / "Scan.tif").write_bytes(b"there")
+    (tmp_path / "part").write_bytes(b"new")
+    spelt_by_the_disk = windows.os.path.realpath
+    monkeypatch.setattr(
+        windows.os.path, "realpath", lambda path: spelt_by_the_disk(path).replace("scan.tif", "Scan.tif")
+    )
+    with pytest.raises(FileExistsError, match=r"'Scan\.tif' is there"):
+        target.replace(folder, "part", "scan.tif")
+    assert (tmp_path / "Scan.tif").read_bytes() == b"there"

@@ -83,6 +83,11 @@ class Target:
 
     def replace(self, folder: Folder, part: str, name: str) -> None:
         source, destination = os.path.join(folder.path, part), os.path.join(folder.path, name)
+        there = os.path.basename(os.path.realpath(destination))  # spelt as the disk has it
+        if there != name and there.casefold() == name.casefold():
+            raise FileExistsError(
+                errno.EEXIST, f"{there!r} is there, and this system does not tell the two apart", name
+            )
         for _ in range(_REPLACE_TRIES - 1):
             try:
                 return os.replace(source, destination)
