@@ -36,8 +36,9 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_programs_at_work_end_within_8_s_with_exit_code_0_and_a_large_file_is_gone_on_with(lab: Lab, way: str) -> None:
     lab.make_topic(1)
-    up, down = lab.upload_program("--chunk_size", CHUNK), lab.download_program()
+    up, down = lab.upload_program("--chunk_size", CHUNK), lab.download_program("--logger_stream_level", "debug")
     up.wait_for("first start on this folder")
+    down.wait_for("reading partitions")  # else the upload may be over before the first part is seen
     put(lab.place, "large.bin", os.urandom(LARGE)).rename(lab.source / "large.bin")
     expect(lambda: parts_in(lab.target) and parts_in(lab.target)[0].stat().st_size > LARGE // 20)
     began = time.monotonic()
