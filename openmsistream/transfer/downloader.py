@@ -9,7 +9,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,7 +142,7 @@ class Downloader:
         consumer = self._consumer
         return self._trouble or (consumer.connection.trouble if consumer is not None else "")
 
-    def _guarded(self, work) -> None:  # type: ignore[no-untyped-def]
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
         except sqlite3.DatabaseError as error:

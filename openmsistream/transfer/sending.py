@@ -268,16 +268,14 @@ class Sending:
         """Read what need not be sent: the acknowledged front of a resumed file, or a file whose content is compared."""
         reading = out.reading
         for _ in range(_PREPARE_AT_ONCE):
+            reading.skip(1)
             if out.compare_with is not None:
-                reading.skip(1)
                 if reading.done:
                     return self._compared(out)
-            else:
-                reading.skip(1)
-                if reading.index == out.resume_at:
-                    if reading.digest != out.resume_digest:
-                        raise Changed("its acknowledged part is no longer the same")
-                    return None
+            elif reading.index == out.resume_at:
+                if reading.digest != out.resume_digest:
+                    raise Changed("its acknowledged part is no longer the same")
+                return None
         return None
 
     def _compared(self, out: Outgoing) -> None:

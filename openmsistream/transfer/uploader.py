@@ -19,7 +19,7 @@ from openmsistream.config import Settings
 from openmsistream.errors import AccessRefused, FolderError, TopicError
 from openmsistream.files.chunk import FileState
 from openmsistream.kafka.admin import Admin, Topic, TopicWish
-from openmsistream.kafka.producer import ChunkProducer
+from openmsistream.kafka.producer import ChunkProducer, Report
 from openmsistream.ledger import filesystem
 from openmsistream.ledger.database import broken, fact
 from openmsistream.ledger.location import state_folder
@@ -260,7 +260,7 @@ class Uploader:
         if self._selection.reason_to_skip(path) is None:
             self._settler.note(path, seen, now)
 
-    def _take_reports(self, reports: list) -> None:  # type: ignore[type-arg]
+    def _take_reports(self, reports: list[Report]) -> None:
         if reports:
             self._sending.settle(reports)
 
