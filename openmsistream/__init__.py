@@ -1,14 +1,20 @@
 """openmsistream moves laboratory files through Apache Kafka.
 
-The public classes are looked up when they are first used, so that importing the package costs nothing.
+The public classes are looked up when they are first used, so that importing the package costs nothing. Modules that
+programs written for OpenMSIStream import by their old names are found by a table, `aliases/table.py`.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
     from .transfer.download_directory import DataFileDownloadDirectory as DataFileDownloadDirectory
     from .transfer.upload_data_file import UploadDataFile as UploadDataFile
     from .transfer.upload_directory import DataFileUploadDirectory as DataFileUploadDirectory
@@ -24,10 +30,42 @@ _HOMES = {
 __all__ = ["DataFileDownloadDirectory", "DataFileUploadDirectory", "UploadDataFile", "__version__"]
 
 
+_OLD_ROOMS = frozenset(
+    ("data_file_io", "girder", "kafka_wrapper", "metadata_extraction", "s3_buckets", "services", "tools", "utilities")
+)
+"""The packages of the table in aliases/table.py, so that nothing is loaded as long as none of them is asked for."""
+
+
+class _Aliases:
+    """Finds modules by the names that OpenMSIStream has for them.
+
+    Asked before Python's own finders: an older installation that was replaced may have left folders of these names, with
+    files of its users in them, and an empty package made of such a folder would hide what is to be found.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        package, _, rest = name.partition(".")
+        if package != __name__ or rest.partition(".")[0] not in _OLD_ROOMS:
+            return None
+        finder = importlib.import_module(".aliases.finder", __name__)
+        spec: ModuleSpec | None = finder.find_spec(name)
+        return spec
+
+
+if not any(getattr(finder, "__module__", None) == __name__ for finder in sys.meta_path):  # after a reload
+    sys.meta_path.insert(0, _Aliases)
+
+
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if not name.startswith("_"):
+        from .aliases.table import TOP_LEVEL, NotThereYet  # not at the top: whoever needs no old name pays nothing
+
+        if name in TOP_LEVEL:
+            raise NotThereYet(f"{__name__}.{name}", TOP_LEVEL[name])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -90,7 +90,9 @@ def parts_in(root: Path) -> list[Path]:
 class Program:
     """One of the programs as a process of its own; what it says goes to a file."""
 
-    def __init__(self, module: str, *args: object, log: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, module: str, *args: object, log: Path, env: dict[str, str] | None = None, prefix: Sequence[str] = ()
+    ) -> None:
         self._log = log
         package = str(Path(openmsistream.__file__).parents[1])
         paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
@@ -98,7 +100,7 @@ class Program:
         environment.pop("OPENMSISTREAM_STATE_DIR", None)
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *map(str, args)],
+                [*prefix, sys.executable, "-m", module, *map(str, args)],
                 stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, env=environment,
             )  # fmt: skip
 
@@ -162,6 +164,8 @@ class Lab:
     address: str
     place: Path
     topic: str = field(default_factory=lambda: f"e2e-{uuid.uuid4().hex[:10]}")
+    prefix: Sequence[str] = ()
+    """A command that programs are run by, for example to take rights from them."""
     _programs: list[Program] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -184,7 +188,7 @@ class Lab:
 
     def program(self, module: str, *args: object, env: dict[str, str] | None = None) -> Program:
         log = self.place / f"program{len(self._programs)}.log"
-        started = Program(module, *args, log=log, env=env)
+        started = Program(module, *args, log=log, env=env, prefix=self.prefix)
         self._programs.append(started)
         return started
 
@@ -329,7 +333,7 @@ def chunks(path: str, content: bytes, chunk_size: int = 1 << 16, generation: str
     starts = range(0, max(size, 1), chunk_size)
     return [
         Chunk(path, name, index, at, size, 1_600_000_000_000_000_000, content[at : at + chunk_size],
-              digest.of(content) if at == starts[-1] else None)
+              digest.of(content) if at == starts[-1] else None, index + 1 if at == starts[-1] else None)
         for index, at in enumerate(starts)
     ]  # fmt: skip
 

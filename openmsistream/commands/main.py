@@ -3,36 +3,66 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
+import sys
+from collections.abc import Sequence
+from typing import Protocol, cast
 
 from openmsistream import __version__
-from openmsistream.program import run
-from openmsistream.program.logs import logging_to
+from openmsistream.program.arguments import OneLine
 
-from . import broker, config, demo, quarantine
+COMMANDS = {
+    "demo": "see files go from one folder to another, through a real Kafka",
+    "status": "what the programs on a folder are doing, and with each file, and why",
+    "retry": "try again what failed: all of it, or the files named, or below the folders named",
+    "ls": "the files that a topic holds: size, time, whether all their chunks are there, versions",
+    "quarantine": "records that could not be used, and why",
+    "config": "what a configuration file comes to",
+    "broker": "one real Apache Kafka on this machine",
+}
+"""What each is for: said here as well, so that a list of them does not have to load them all."""
 
-COMMANDS = {"demo": demo, "broker": broker, "config": config, "quarantine": quarantine}
+
+class Command(Protocol):
+    """The module of a sub-command."""
+
+    def add_parser(self, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None: ...
+
+    def main(self, args: argparse.Namespace) -> int: ...
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = argparse.ArgumentParser(
+def load(name: str) -> Command:
+    """The module of this sub-command."""
+    return cast(Command, importlib.import_module(f"{__package__}.{name}"))
+
+
+def parser(asked: str | None) -> argparse.ArgumentParser:
+    """The command line; of its sub-commands only the one that is asked for is complete."""
+    made: argparse.ArgumentParser = OneLine(
         prog="openmsistream",
         description="Laboratory files through Apache Kafka: a folder here becomes the same folder there.",
         epilog="Programs of their own: DataFileUploadDirectory, DataFileDownloadDirectory, UploadDataFile (--help each).",
     )
     made.add_argument("--version", action="version", version=f"openmsistream {__version__}")
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS.values():
-        command.add_parser(commands)
+    for name, purpose in COMMANDS.items():
+        if name == asked:
+            load(name).add_parser(commands)
+        else:
+            commands.add_parser(name, help=purpose)
     return made
 
 
-def main(args: list[str] | None = None) -> None:
+def main(args: Sequence[str] | None = None) -> None:
     """The program; ends by SystemExit."""
-    parsed = parser().parse_args(args)
+    words = sys.argv[1:] if args is None else list(args)
+    parsed = parser(next((word for word in words if word in COMMANDS), None)).parse_args(words)
+    from openmsistream.program import run
+    from openmsistream.program.logs import logging_to
+
     with logging_to(stream_level=logging.WARNING):
-        code = run.main(lambda: COMMANDS[parsed.command].main(parsed))
+        code = run.main(lambda: load(parsed.command).main(parsed))
     raise SystemExit(code)
 
 

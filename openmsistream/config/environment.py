@@ -30,7 +30,7 @@ def expand(key: str, entry: Entry, path: Path, environ: Mapping[str, str]) -> st
     """
     if not entry.text.startswith("$"):
         return entry.text
-    where = f"{path}, [{entry.section}] {key}"
+    where = f"{path}{f', line {entry.line}' if entry.line else ''}, [{entry.section}] {key}"
     name = variable(entry.text)
     if not name:
         raise ConfigError(

@@ -14,10 +14,11 @@ DEFAULT = "DEFAULT"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A value as it is written, and the section where it is written."""
+    """A value as it is written, and the section and line where it is written."""
 
     text: str = field(repr=False)  # it may be a password
     section: str
+    line: int = 0
 
 
 Sections = Mapping[str, Mapping[str, Entry]]
@@ -32,12 +33,29 @@ def read(path: Path) -> Sections:
     # interpolation would give "%" a meaning; another default section keeps what is written there apart
     parser = configparser.ConfigParser(interpolation=None, default_section="\0")
     try:
-        parser.read_string(_text(path))
+        text = _text(path)
+        parser.read_string(text)
     except configparser.Error as error:
         raise _refused(path, error) from None  # the chained error would show the line, which may hold a password
-    written = {name: {key: Entry(text, name) for key, text in parser.items(name)} for name in parser.sections()}
+    lines = _lines(text)
+    written = {
+        name: {key: Entry(value, name, lines.get((name, key), 0)) for key, value in parser.items(name)}
+        for name in parser.sections()
+    }
     everywhere = written.pop(DEFAULT, {})
     return {name: {**everywhere, **entries} for name, entries in written.items()}
+
+
+def _lines(text: str) -> dict[tuple[str, str], int]:
+    """On which line each key of each section stands; configparser does not tell."""
+    found: dict[tuple[str, str], int] = {}
+    section = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := configparser.ConfigParser.SECTCRE.match(line):
+            section = match["header"]
+        elif match := configparser.ConfigParser.OPTCRE.match(line):
+            found.setdefault((section, match["option"].rstrip().lower()), number)
+    return found
 
 
 def _text(path: Path) -> str:

@@ -11,6 +11,11 @@ from openmsistream.errors import ConfigError
 
 BOOTSTRAP = "bootstrap.servers"
 
+_FILES = frozenset(
+    {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location"}
+)
+"""Properties that name a file; the client's own word for a missing one is an error of OpenSSL's reading."""
+
 
 @dataclass(frozen=True, slots=True)
 class Property:
@@ -18,6 +23,7 @@ class Property:
 
     value: str = field(repr=False)  # whether it is a secret is told by its key
     origin: str
+    line: int = 0  # of the file, where it is from there
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,10 +36,20 @@ class ClientProperties:
 
     @property
     def properties(self) -> dict[str, str]:
-        """The properties as librdkafka takes them, secrets in clear; ConfigError when they name no broker."""
+        """The properties as librdkafka takes them, secrets in clear.
+
+        ConfigError when they name no broker, or a file (of a certificate, say) that is not there.
+        """
         found = {key: entry.value for key, entry in self.entries.items()}
         if not found.get(BOOTSTRAP):
             raise no_broker(self.path, f" for the {self.client}")
+        for key in _FILES & found.keys():
+            if found[key] and found[key] != "probe" and not Path(found[key]).exists():  # a CA may be a folder of files
+                where, origin = place(self.path, self.entries[key]), self.entries[key].origin
+                raise ConfigError(
+                    f"{where}: {key} = {found[key]} ({origin}): there is no such file",
+                    "correct the path; one that does not begin at the root is looked for in the working folder",
+                )
         return found
 
     @property
@@ -43,6 +59,11 @@ class ClientProperties:
 
     def __repr__(self) -> str:
         return f"ClientProperties({self.client}, {self.shown})"
+
+
+def place(path: Path, value: Property) -> str:
+    """Where a value is written: the file, and the line when it is known."""
+    return f"{path}, line {value.line}" if value.line else str(path)
 
 
 def no_broker(path: Path, whom: str = "") -> ConfigError:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import overload
 
 from openmsistream.config.ini import Sections
-from openmsistream.config.properties import BOOTSTRAP, ClientProperties, Property
+from openmsistream.config.known import OURS, known, meant_by
+from openmsistream.config.properties import BOOTSTRAP, ClientProperties, Property, place
 from openmsistream.errors import ConfigError
 
 Expand = Callable[[str, str], Property]
@@ -52,15 +54,16 @@ ALIASES = {
 }
 """librdkafka's other names for properties that have a rule here: whichever comes last would win."""
 
-NOT_OF_LIBRDKAFKA = frozenset(
-    {"key.serializer", "value.serializer", "key.deserializer", "value.deserializer", "node_id", "group.id"}
-)
-"""Read by us: how records are written, who decrypts, and the group, which depends on the program as well."""
-
 _PRODUCERS_ONLY = PRODUCER_DEFAULTS.keys() | PRODUCER_OURS.keys()
 _CONSUMERS_ONLY = CONSUMER_DEFAULTS.keys() | CONSUMER_OURS.keys()
 
-_NUMBERS_WE_READ = ("batch.size", "message.max.bytes")
+_SIZES = frozenset({"batch.size", "message.max.bytes"})
+"""We calculate with these, and so the client would not see that one is below zero."""
+
+_WORD_OR_NUMBER = frozenset({"acks", "request.required.acks"})
+
+_PROTOCOL = "security.protocol"
+_CLIENTS = ("broker", "producer", "consumer")
 _CONNECTION = (
     "bootstrap.",
     "security.",
@@ -72,6 +75,14 @@ _CONNECTION = (
     "client.",
     "broker.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A property that is not in our list, and the error to be raised when the client does not know it either."""
+
+    name: str
+    error: ConfigError
 
 
 @dataclass
@@ -88,23 +99,36 @@ class Reading:
         found = {}
         for name in names:
             for key in self.sections.get(name, {}):
-                value = self.expand(name, key)
+                value = self._checked(key, self.expand(name, key))
                 usual = ALIASES.get(key, key)
-                found[usual] = value if usual == key else Property(value.value, f"{value.origin} as {key}")
+                found[usual] = value if usual == key else replace(value, origin=f"{value.origin} as {key}")
         return found
+
+    def unknown(self) -> Iterator[Unknown]:
+        """The properties of clients whose names are in no list of ours."""
+        for section in _CLIENTS:
+            for key, entry in self.sections.get(section, {}).items():
+                if key in known() or key in OURS or (entry.section != section and section != "broker"):
+                    continue  # what stands in [DEFAULT] is looked at once
+                meant = meant_by(key)
+                where = f"{self.path}, line {entry.line}" if entry.line else str(self.path)
+                yield Unknown(
+                    key,
+                    ConfigError(
+                        f"{where}: {key} in [{entry.section}] is no property of Kafka clients",
+                        f"did you mean {meant}" if meant else "correct its name, or take the line out",
+                    ),
+                )
 
     def producer(self) -> ClientProperties:
         """What producers are made with: [broker], then [producer]."""
-        found = without(self.merged("broker", "producer"), NOT_OF_LIBRDKAFKA | _CONSUMERS_ONLY)
+        found = without(self.merged("broker", "producer"), OURS | _CONSUMERS_ONLY)
         found = self._ruled({**_defaults(PRODUCER_DEFAULTS), **found}, PRODUCER_OURS)
-        for key in _NUMBERS_WE_READ:
-            if key in found:
-                found[key] = Property(str(self._whole_number(key, found[key])), found[key].origin)
         return ClientProperties("producer", self.path, self._idempotence_fits(found))
 
     def consumer(self) -> ClientProperties:
         """What consumers are made with: [broker], then [consumer]; the group is not among it."""
-        found = without(self.merged("broker", "consumer"), NOT_OF_LIBRDKAFKA | _PRODUCERS_ONLY)
+        found = without(self.merged("broker", "consumer"), OURS | _PRODUCERS_ONLY)
         found = self._ruled({**_defaults(CONSUMER_DEFAULTS), **found}, CONSUMER_OURS)
         reset = found["auto.offset.reset"]
         if reset.value.lower() == "none":  # Kafka's word; librdkafka's for the same is "error"
@@ -112,12 +136,12 @@ class Reading:
         return ClientProperties("consumer", self.path, found)
 
     def admin(self) -> ClientProperties:
-        """What topics are asked for and made with: [broker]; without an address there, how another client connects."""
-        unwanted = NOT_OF_LIBRDKAFKA | _PRODUCERS_ONLY | _CONSUMERS_ONLY
+        """What topics are asked for and made with: [broker]; what is not there of address and access, from another client."""
+        unwanted = OURS | _PRODUCERS_ONLY | _CONSUMERS_ONLY
         found = without(self.merged("broker"), unwanted)
         for section in ("producer", "consumer"):
-            if BOOTSTRAP not in found:
-                other = self.merged("broker", section)
+            other = self.merged("broker", section)
+            if BOOTSTRAP not in found or (_PROTOCOL not in found and _PROTOCOL in other):
                 found |= {key: value for key, value in other.items() if key.startswith(_CONNECTION)}
         return ClientProperties("admin client", self.path, found)
 
@@ -147,15 +171,29 @@ class Reading:
         self.warnings.append(f"idempotence is switched off by {told}: {risk} when a broker fails")
         return {**found, "enable.idempotence": Property("false", f"ours, because of {', '.join(against)}")}
 
-    def _whole_number(self, key: str, value: Property) -> int:
-        """A size that we calculate with; "2000000.0" and "2e6" are whole numbers too."""
+    def _checked(self, key: str, value: Property) -> Property:
+        """Numbers and switches, before the client sees them: it takes "10 s" for 10, and "2e6" for 2.
+
+        "2000000.0" and "2e6" are whole numbers too: OpenMSIStream made a number of everything that looks like one.
+        """
+        kind = known().get(key)
+        if kind is None or key in _WORD_OR_NUMBER:
+            return value
+        if kind.is_switch and _plain(value.value) not in ("true", "false"):
+            raise self._refused(key, value, "is neither true nor false", f"write {key} = true or {key} = false")
+        if not kind.is_number:
+            return value
         number = _number(value.value)
-        if number is None or number < 0 or not number.is_integer():
-            raise ConfigError(
-                f"{self.path}: {key} = {value.value!r} ({value.origin}) is not a number of bytes",
-                f"write it in digits, such as {key} = 1000000",
-            )
-        return int(number)
+        if number is None or not math.isfinite(number):
+            raise self._refused(key, value, "is not a number", f"write it in digits, such as {key} = 1000")
+        if kind.is_whole_number and not number.is_integer():
+            raise self._refused(key, value, "is not a whole number", f"write it in digits, such as {key} = 1000")
+        if key in _SIZES and number < 0:
+            raise self._refused(key, value, "is not a number of bytes", f"write it in digits, such as {key} = 1000000")
+        return replace(value, value=str(int(number))) if kind.is_whole_number else value
+
+    def _refused(self, key: str, value: Property, why: str, advice: str) -> ConfigError:
+        return ConfigError(f"{place(self.path, value)}: {key} = {value.value!r} ({value.origin}) {why}", advice)
 
 
 def without(found: Mapping[str, Property], unwanted: frozenset[str]) -> dict[str, Property]:
@@ -191,5 +229,9 @@ def _number(text: str, otherwise: float) -> float: ...
 def _number(text: str, otherwise: float | None = None) -> float | None:
     try:
         return float(text)
+    except ValueError:
+        pass
+    try:
+        return float(int(text, 16)) if text.lower().startswith("0x") else otherwise
     except ValueError:
         return otherwise

@@ -11,7 +11,7 @@ from pathlib import Path
 from openmsistream.config import ini, lookup
 from openmsistream.config.environment import expand, variable
 from openmsistream.config.properties import BOOTSTRAP, ClientProperties, Property, no_broker
-from openmsistream.config.rules import Reading
+from openmsistream.config.rules import Reading, Unknown
 from openmsistream.config.wire import Wire, wire_of
 from openmsistream.errors import ConfigError
 
@@ -38,6 +38,8 @@ class Settings:
     """All sections as written, $ENV included and secrets in clear."""
     warnings: tuple[str, ...] = ()
     """What a program says once at its start."""
+    unknown: tuple[Unknown, ...] = ()
+    """Properties that we do not know; whether they exist is the client's to say, since a newer one has more of them."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     def section(self, name: str) -> dict[str, str]:
@@ -64,7 +66,7 @@ def load(name: str | Path, *, environ: Mapping[str, str] = os.environ) -> Settin
         entry = sections[section][key]
         origin = f"file [{entry.section}]"
         text = expand(key, entry, path, environ)
-        return Property(text, origin if text == entry.text else f"{origin} ${variable(entry.text)}")
+        return Property(text, origin if text == entry.text else f"{origin} ${variable(entry.text)}", entry.line)
 
     reading = Reading(path, sections, value)
     clients = (reading.producer(), reading.consumer(), reading.admin())
@@ -82,6 +84,7 @@ def load(name: str | Path, *, environ: Mapping[str, str] = os.environ) -> Settin
         admin=clients[2],
         sections={name: {key: entry.text for key, entry in found.items()} for name, found in sections.items()},
         warnings=(*_misspelt(path, sections), *reading.warnings),
+        unknown=tuple(reading.unknown()),
         environ=environ,
     )
 

@@ -19,6 +19,7 @@ def as_dict(settings: Settings) -> dict[str, object]:
         "wire": settings.wire.value,
         "group_id": settings.group_id,
         "warnings": list(settings.warnings),
+        "unknown": [str(unknown.error) for unknown in settings.unknown],
         **{role: _client(client) for role, client in _clients(settings)},
         "sections": {
             name: {key: mask(key, text) for key, text in values.items()}
@@ -35,6 +36,8 @@ def as_lines(settings: Settings) -> Iterator[str]:
     yield f"group   {settings.group_id or 'named by the program: the file names none'}"
     for warning in settings.warnings:
         yield f"warning {warning}"
+    for unknown in settings.unknown:
+        yield f"unknown {unknown.error}"
     for role, client in _clients(settings):
         yield ""
         yield f"{role}:"

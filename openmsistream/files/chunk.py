@@ -32,17 +32,20 @@ class Chunk:
     """A run of bytes of one generation of one file, with its place in it.
 
     `path` is relative to the root, POSIX style. `index` counts from 0, `offset` and `size` (of the whole file) are
-    bytes. `digest` is that of the whole file and stands in the last chunk only.
+    bytes. `count` is the number of chunks, `digest` that of the whole file. What a chunk does not know is None: in the
+    native form `count` and `digest` stand in the last chunk only, in the msgpack form `size` does, and the time may be
+    missing.
     """
 
     path: str
     generation: str
     index: int
     offset: int
-    size: int
-    mtime_ns: int
+    size: int | None
+    mtime_ns: int | None
     data: bytes
     digest: str | None = None
+    count: int | None = None
 
     @property
     def end(self) -> int:
@@ -50,7 +53,7 @@ class Chunk:
 
     @property
     def is_last(self) -> bool:
-        return self.digest is not None
+        return self.count == self.index + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,15 @@ class Abandoned:
 
     path: str
     generation: str
+
+
+CONTENT_MARK = "m"
+"""The first letter of the ids of versions in the msgpack form, which are made of path, content and time."""
+
+
+def is_named_by_content(generation: str) -> bool:
+    """Is this a version in the msgpack form? The same one may return, and its chunks may be scattered over partitions."""
+    return generation.startswith(CONTENT_MARK)
 
 
 def new_generation() -> str:

@@ -30,13 +30,14 @@ class Indexes:
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._ends: list[int] = []  # exclusive
+        self._length = 0
 
     def __contains__(self, number: int) -> bool:
         at = bisect_right(self._starts, number) - 1
         return at >= 0 and number < self._ends[at]
 
     def __len__(self) -> int:
-        return sum(self._ends) - sum(self._starts)
+        return self._length
 
     @property
     def end(self) -> int:
@@ -45,6 +46,7 @@ class Indexes:
 
     def add(self, number: int) -> None:
         """Add a number that is not in the set yet."""
+        self._length += 1
         at = bisect_right(self._starts, number)
         joins_left = at > 0 and self._ends[at - 1] == number
         joins_right = at < len(self._starts) and self._starts[at] == number + 1
@@ -67,16 +69,20 @@ class Indexes:
 
 
 class Reassembly:
-    """The state of one generation, from its first chunk seen to its last."""
+    """The state of one generation, from its first chunk seen to its last.
+
+    `size`, `count` and `digest` are None until a chunk has told them.
+    """
 
     def __init__(self, chunk: Chunk) -> None:
         self.path = chunk.path
         self.generation = chunk.generation
-        self.size = chunk.size
         self.mtime_ns = chunk.mtime_ns
-        self.digest: str | None = None
-        self.count: int | None = None
+        self.size = chunk.size
+        self.count = chunk.count
+        self.digest = chunk.digest
         self.received = 0
+        self._longest = len(chunk.data)
         self._indexes = Indexes()
         self._extents: list[Extent] = []
 
@@ -85,19 +91,23 @@ class Reassembly:
 
         Raises Contradiction when it cannot belong to what has come before; nothing is noted then.
         """
-        if (chunk.path, chunk.size, chunk.mtime_ns) != (self.path, self.size, self.mtime_ns):
+        if (chunk.path, chunk.mtime_ns) != (self.path, self.mtime_ns) or not _agree(chunk.size, self.size):
             raise Contradiction("its path, size or time differ from those of the chunks before it")
+        if not _agree(chunk.digest, self.digest):
+            raise Contradiction("the digest of the whole file differs from that of the chunks before it")
         if chunk.index in self._indexes:
             return False
-        if self.received + len(chunk.data) > self.size:
-            raise Contradiction(f"more bytes have come than the file's {self.size}")
-        count = self.count if chunk.digest is None else chunk.index + 1
-        if self.count is not None and chunk.index >= self.count:
-            raise Contradiction(f"chunk {chunk.index} came, and the file ends with chunk {self.count - 1}")
-        if count is not None and (self._indexes.end > count or self.count not in (None, count)):
+        size = self.size if chunk.size is None else chunk.size
+        count = self.count if chunk.count is None else chunk.count
+        if size is not None and self.received + len(chunk.data) > size:
+            raise Contradiction(f"more bytes have come than the file's {size}")
+        if not _agree(chunk.count, self.count) or (self.count is not None and chunk.index >= self.count):
+            raise Contradiction(f"chunk {chunk.index} came, and the file ends with chunk {(self.count or 0) - 1}")
+        if count is not None and self._indexes.end > count:
             raise Contradiction(f"chunk {chunk.index} is marked as the last, and later ones have come")
-        if chunk.digest is not None:
-            self.digest, self.count = chunk.digest, count
+        self.size, self.count = size, count
+        self.digest = self.digest if chunk.digest is None else chunk.digest
+        self._longest = max(self._longest, len(chunk.data))
         self._indexes.add(chunk.index)
         self._note_extent(chunk.offset, len(chunk.data))
         return True
@@ -111,14 +121,26 @@ class Reassembly:
         self.received += length
 
     @property
+    def chunks(self) -> int:
+        """How many chunks have come."""
+        return len(self._indexes)
+
+    @property
+    def expected_size(self) -> int:
+        """The file's size in bytes; as long as no chunk has told it, the most that so many chunks can hold."""
+        if self.size is not None:
+            return self.size
+        return max(self.received, (self.count or 1) * self._longest)
+
+    @property
     def complete(self) -> bool:
         """Have all chunks come?"""
-        return self.count is not None and len(self._indexes) == self.count and self.received == self.size
+        return self.count is not None and len(self._indexes) == self.count
 
     @property
     def in_order(self) -> bool:
         """Do the bytes lie in the part as they lie in the file?"""
-        return len(self._extents) == 1 and self._extents[0].offset == 0
+        return len(self._extents) == 1 and self._extents[0].offset == 0 and self.received == self.size
 
     def extents(self) -> list[Extent]:
         """Where the bytes lie, in the order of the file. Raises Contradiction when they overlap or leave holes."""
@@ -128,6 +150,8 @@ class Reassembly:
             if extent.offset != expected:
                 raise Contradiction(f"its chunks overlap or leave a hole at byte {min(expected, extent.offset)}")
             expected += extent.length
+        if expected != self.size:
+            raise Contradiction(f"its chunks hold {expected} bytes, and the file has {self.size}")
         return ordered
 
     def missing(self) -> str:
@@ -135,8 +159,14 @@ class Reassembly:
         if self.count is None:
             runs = map(_run, self._indexes.gaps(self._indexes.end))
             tail = f"chunks from {self._indexes.end} on"
-            return ", ".join([*runs, tail]) + f" ({self.received} of {self.size} bytes came)"
+            of = f" of {self.size}" if self.size is not None else ""
+            return ", ".join([*runs, tail]) + f" ({self.received}{of} bytes came)"
         return ", ".join(map(_run, self._indexes.gaps(self.count))) or "nothing"
+
+
+def _agree(one: object, other: object) -> bool:
+    """Are these the same, as far as they are known?"""
+    return one is None or other is None or one == other
 
 
 def _run(run: tuple[int, int]) -> str:

@@ -24,7 +24,7 @@ that any 63-bit number has in base 36."""
 
 _FORM = "1"
 _WORDS = re.compile(r"1( [0-9a-z]{1,13})+")
-_ID = re.compile(r"[A-Za-z0-9_-]{22}")
+_ID = re.compile(r"[A-Za-z0-9_+/-]{22}")  # 128 bits in base 64; the client writes "+" and "/", Kafka itself "-" and "_"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 

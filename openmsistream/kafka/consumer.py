@@ -12,6 +12,7 @@ from typing import Protocol
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
+    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -19,12 +20,13 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from openmsistream.errors import OpenMSIStreamError
+from openmsistream.errors import ConfigError, OpenMSIStreamError
 
 from .commits import Commit
 from .connection import Connection
 from .errors import bad_property, kafka_error, translate
 from .record import Record
+from .resuming import Extent
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +53,11 @@ class Interrupted(Exception):
 class Assignee(Protocol):
     """Who is told of partitions that come and go."""
 
-    def gained(self, commits: Mapping[int, Commit | None]) -> Mapping[int, int | None]:
-        """These partitions are ours, with what was last committed; gives for each where to begin, None for the default."""
+    def gained(self, commits: Mapping[int, Commit | None], extents: Mapping[int, Extent]) -> Mapping[int, int | None]:
+        """These partitions are ours, with what was last committed, and of those that have a commit what they hold now.
+
+        Gives for each where to begin, None for what the config says (`auto.offset.reset`).
+        """
         ...
 
     def giving_up(self, partitions: frozenset[int]) -> None:
@@ -73,16 +78,19 @@ class ChunkConsumer:
 
     def __init__(self, properties: Mapping[str, str], group: str, topic: str, assignee: Assignee) -> None:
         self.topic = topic
+        self._doing = f"reading topic {topic!r} as a member of group {group!r}"
         self.connection = Connection(properties.get("bootstrap.servers", ""))
         self._assignee = assignee
         self._average = 1024.0
         self._incremental = _is_incremental(properties)
+        self._reset = properties.get("auto.offset.reset", "earliest").lower()
         self._stuck = self._in_callback = False
         try:
             added = {"topic.metadata.refresh.interval.ms": _REFRESH_MS, **properties, "group.id": group}
+            added["auto.offset.reset"] = "error"  # or a place that is gone would be left without a word
             self._client = Consumer({**self.connection.config(added), "on_commit": self._on_commit})
         except KafkaException as error:
-            raise bad_property(error, "[broker] or [consumer]") from error
+            raise bad_property(error, "[broker] or [consumer]", properties) from error
         self._client.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def records(self, timeout: float) -> list[Record]:
@@ -96,7 +104,7 @@ class ChunkConsumer:
                 most = max(1, min(_MOST_RECORDS, int(_BATCH_BYTES / self._average)))
                 messages += self._client.consume(most, 0)
         except KafkaException as error:
-            raise self._failure(error, f"reading topic {self.topic!r}") from error
+            raise self._failure(error, self._doing) from error
         return [Record.of(message) for message in messages if self._usable(message)]
 
     def _usable(self, message: Message) -> bool:
@@ -105,9 +113,16 @@ class ChunkConsumer:
             self.connection.answered()
             self._average += (len(message) - self._average) / 8
             return True
+        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            raise Interrupted(
+                f"partition {message.partition()} does not hold the record any more that is to be read next"
+            )
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
             raise TopicGone(error.str())
-        failure = translate(error, f"reading topic {self.topic!r}", self.connection.bootstrap)
+        doing = self._doing
+        if error.code() in (KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION, KafkaError.INVALID_MSG):
+            doing = f"{doing} (partition {message.partition()}, offset {message.offset()})"
+        failure = translate(error, doing, self.connection.bootstrap)
         if not (error.retriable() or failure.retriable) and error.code() != KafkaError._MAX_POLL_EXCEEDED:
             raise failure
         log.warning("%s", failure)
@@ -134,6 +149,19 @@ class ChunkConsumer:
             self._stuck = True
             log.warning("no answer to the last commit; what is done is found to be done at the next start")
 
+    def lag(self, positions: Mapping[int, int]) -> int | None:
+        """How many records stand behind these positions, by what the brokers last said; None before they said it of all."""
+        total = 0
+        for partition, position in positions.items():
+            try:
+                _, high = self._client.get_watermark_offsets(TopicPartition(self.topic, partition), cached=True)
+            except KafkaException:
+                return None
+            if high < 0:
+                return None
+            total += max(0, high - position)
+        return total
+
     def seek(self, partition: int, offset: int) -> None:
         """Read this partition again from here. Raises Interrupted."""
         try:
@@ -149,11 +177,10 @@ class ChunkConsumer:
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         known = self._committed(client, partitions)
         commits = {p.partition: Commit(p.offset, p.metadata or "") if p.offset >= 0 else None for p in known}
-        starts = self._assignee.gained(commits)
+        starts = self._assignee.gained(commits, self._extents(client, [p for p in known if p.offset >= 0]))
         for partition in partitions:
             start = starts[partition.partition]
-            if start is not None:
-                partition.offset = start
+            partition.offset = self._default(partition.partition) if start is None else start
         if self._incremental:
             client.incremental_assign(partitions)
         else:
@@ -169,6 +196,36 @@ class ChunkConsumer:
             if partition.error is not None:
                 raise Interrupted(f"asking for committed offsets: {partition.error.str()}")
         return known
+
+    def _extents(self, client: Consumer, partitions: list[TopicPartition]) -> dict[int, Extent]:
+        """What these partitions hold, by two questions for all of them. Raises Interrupted."""
+        if not partitions:
+            return {}
+        found = []
+        for place in (OFFSET_BEGINNING, OFFSET_END):
+            asked = [TopicPartition(self.topic, p.partition, place) for p in partitions]
+            try:
+                answers = client.offsets_for_times(asked, timeout=_COMMITTED_WITHIN)
+            except KafkaException as error:
+                raise Interrupted(f"asking what the topic holds: {kafka_error(error).str()}") from error
+            for answer in answers:
+                if answer.error is not None or answer.offset < 0:
+                    raise Interrupted(f"asking what partition {answer.partition} holds: {answer.error}")
+            found.append({answer.partition: answer.offset for answer in answers})
+        oldest, end = found
+        return {partition: Extent(oldest[partition], end[partition]) for partition in oldest}
+
+    def _default(self, partition: int) -> int:
+        """Where to begin in a partition for which the group has committed nothing."""
+        if self._reset in ("earliest", "smallest", "beginning"):
+            return OFFSET_BEGINNING
+        if self._reset in ("latest", "largest", "end"):
+            return OFFSET_END
+        raise ConfigError(
+            f"the group has no place to go on in partition {partition} of topic {self.topic}, "
+            f"and auto.offset.reset = {self._reset} says that it must have one",
+            "begin at the oldest record with --from_beginning, or set auto.offset.reset = earliest",
+        )
 
     def _on_revoke(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         self._in_callback = True

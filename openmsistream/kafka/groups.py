@@ -12,7 +12,7 @@ from .connection import Connection
 
 def members(properties: Mapping[str, str], group: str, timeout: float = 5.0) -> int | None:
     """How many members the group has; None when that cannot be told (no right to ask, or no answer in time)."""
-    connection = Connection(properties.get("bootstrap.servers", ""))
+    connection = Connection(properties.get("bootstrap.servers", ""), silent=True)
     try:
         client = AdminClient(connection.config(properties))
         # Not describe_consumer_groups: when a broker dies while it is asked, librdkafka (2.16, tried) ends the process.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from openmsistream.errors import OpenMSIStreamError
-from openmsistream.files.wire import native
+from openmsistream.files.wire import Form
 
 from .admin import Topic
 from .connection import Connection
@@ -56,11 +56,6 @@ class Report:
     error: OpenMSIStreamError | None = None
     final: bool = False
 
-    @property
-    def size(self) -> int:
-        """The bytes of the record's value."""
-        return self.cost - _RECORD_COST
-
 
 class ChunkProducer:
     """Sends records to one topic. `on_report` is called from this object's own thread, once for each record sent.
@@ -81,7 +76,7 @@ class ChunkProducer:
         try:
             self._client = Producer(config)
         except KafkaException as error:
-            raise bad_property(error, "[broker] or [producer]") from error
+            raise bad_property(error, "[broker] or [producer]", properties) from error
         self._poller = threading.Thread(target=self._poll, name="delivery-reports", daemon=True)
         self._poller.start()
 
@@ -196,6 +191,6 @@ def _most(properties: Mapping[str, str], sizes: Mapping[str, str], topic: Topic)
     return max(WINDOW_BYTES, queue - 2 * topic.max_message_bytes), max(1, records * 3 // 4)
 
 
-def largest_chunk(topic: Topic) -> int:
-    """The largest chunk, in bytes, that a record of this topic can hold beside the longest key and our headers."""
-    return topic.max_message_bytes - native.OVERHEAD - 4096
+def largest_chunk(topic: Topic, form: Form) -> int:
+    """The largest chunk, in bytes, that a record of this topic can hold beside the longest names and all else."""
+    return topic.max_message_bytes - form.overhead

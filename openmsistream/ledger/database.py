@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -13,6 +13,8 @@ from openmsistream.errors import LedgerError
 
 VERSION = 1
 """The schema's version, kept in SQLite's user_version. A ledger of a newer version is refused, not guessed at."""
+
+_STREAM = "stream"
 
 Durability = Literal["NORMAL", "FULL"]
 """NORMAL: what was written survives kill -9. FULL: it survives a power cut as well, at a sync for each transaction."""
@@ -72,12 +74,38 @@ def reader(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise LedgerError(f"there is no ledger at {path}", "name a folder that a program has worked on")
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=30
-        )
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        try:
+            return _open_to_read(path, "mode=ro")
+        except sqlite3.OperationalError:
+            log = path.with_name(path.name + "-wal")
+            if log.exists() and log.stat().st_size:
+                raise
+            return _open_to_read(path, "immutable=1")  # at rest, in a folder where this user may not write
+    except sqlite3.OperationalError as error:
+        raise _unreadable(path, error) from error
     except sqlite3.DatabaseError as error:
         raise _damaged(path, error) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A `reader` for the time of a `with`, in which what SQLite complains of becomes a LedgerError."""
+    with closing(reader(path)) as connection:
+        try:
+            yield connection
+        except sqlite3.OperationalError as error:
+            raise _unreadable(path, error) from error
+        except sqlite3.DatabaseError as error:
+            raise _damaged(path, error) from error
+
+
+def _open_to_read(path: Path, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, check_same_thread=False, timeout=30)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -105,6 +133,21 @@ def _take_lock(path: Path) -> sqlite3.Connection:
     except OSError as error:
         raise _unwritable(path, error) from error
     return lock
+
+
+def is_in_use(path: Path) -> bool:
+    """Is a program at work on the ledger at `path`? Taking the lock for reading fails exactly then, and disturbs nobody."""
+    lock = path.with_name(path.name + ".lock")
+    if not lock.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{lock.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as probe:
+            probe.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        return "locked" in str(error)
+    except sqlite3.DatabaseError:
+        return False  # whatever it is, nobody holds it as a lock
+    return False
 
 
 def _open(path: Path, schema: str, durability: Durability) -> sqlite3.Connection:
@@ -135,8 +178,12 @@ def broken(path: Path, error: sqlite3.DatabaseError) -> LedgerError:
 def _damaged(path: Path, error: Exception) -> LedgerError:
     return LedgerError(
         f"the ledger {path} is damaged ({error})",
-        "move it away to begin anew; what was sent before would then be sent again",
+        "move it away to begin anew: files are then sent, or read, once more",
     )
+
+
+def _unreadable(path: Path, error: Exception) -> LedgerError:
+    return LedgerError(f"the ledger {path} cannot be read ({error})", "try again, as the user that the program runs as")
 
 
 def _unwritable(path: Path, error: Exception) -> LedgerError:
@@ -144,8 +191,9 @@ def _unwritable(path: Path, error: Exception) -> LedgerError:
         return LedgerError(
             f"the ledger {path} cannot be written (the disk is full)", "make room there, then start again"
         )
+    why = error.strerror if isinstance(error, OSError) else error
     return LedgerError(
-        f"the ledger {path} cannot be written ({error})",
+        f"the ledger {path} cannot be written ({why})",
         "make its folder writable, or name another with --state_dir",
     )
 
@@ -159,8 +207,10 @@ CREATE TABLE stream (
     UNIQUE (cluster, topic, topic_id)
 );
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE request (path TEXT PRIMARY KEY, asked REAL NOT NULL) WITHOUT ROWID;
 """
-"""Tables that each ledger has: the streams it knows (a re-created topic is another stream), and single facts."""
+"""Tables that each ledger has: the streams it knows (a re-created topic is another stream), single facts, and the paths
+that somebody asked to be tried again (requests.py)."""
 
 
 def stream_of(connection: sqlite3.Connection, cluster: str, topic: str, topic_id: str) -> tuple[int, bool]:
@@ -168,11 +218,30 @@ def stream_of(connection: sqlite3.Connection, cluster: str, topic: str, topic_id
     key = (cluster, topic, topic_id)
     query = "SELECT id FROM stream WHERE cluster=? AND topic=? AND topic_id=?"
     row = connection.execute(query, key).fetchone()
-    if row is not None:
-        return int(row[0]), False
-    cursor = connection.execute("INSERT INTO stream (cluster, topic, topic_id) VALUES (?, ?, ?)", key)
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid, True
+    if row is None:
+        number = connection.execute("INSERT INTO stream (cluster, topic, topic_id) VALUES (?, ?, ?)", key).lastrowid
+        assert number is not None
+    else:
+        number = int(row[0])
+    connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (_STREAM, str(number)))
+    return number, row is None
+
+
+def stream_in_use(connection: sqlite3.Connection) -> tuple[int, str] | None:
+    """The number and the topic of the stream that was last worked on; None when none ever was."""
+    query = (
+        "SELECT stream.id, stream.topic FROM stream, fact WHERE fact.name=? AND stream.id=CAST(fact.value AS INTEGER)"
+    )
+    found = connection.execute(query, (_STREAM,)).fetchone()
+    return None if found is None else (int(found[0]), str(found[1]))
+
+
+def under(path: str) -> tuple[str, tuple[str, ...]]:
+    """The condition, and its parameters, that a row's path is this one or lies below it; "" is the whole root."""
+    if not path:
+        return "1", ()
+    beyond = path + "0"  # "0" comes right after "/"; the outer bounds are what an index can be asked for
+    return "path>=? AND path<? AND (path=? OR path>=?)", (path, beyond, path, path + "/")
 
 
 def fact(connection: sqlite3.Connection, name: str, default: str) -> str:

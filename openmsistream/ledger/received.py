@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .database import STREAMS, Ledger, fact, stream_of
+from .database import STREAMS, Ledger, fact, stream_of, under
 
 State = Literal["delivered", "failed"]
 """delivered: the file stands under its name. failed: this generation will not be tried again; see reason."""
@@ -33,11 +33,13 @@ CREATE TABLE received (
     partition INTEGER NOT NULL,
     first_offset INTEGER NOT NULL,
     timestamp_ms INTEGER NOT NULL,
+    last_timestamp_ms INTEGER NOT NULL,
     size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
+    mtime_ns INTEGER,
     digest TEXT,
     reason TEXT,
     updated REAL NOT NULL,
+    elsewhere TEXT,
     PRIMARY KEY (stream, path, state)
 ) WITHOUT ROWID;
 CREATE TABLE incomplete (
@@ -72,7 +74,10 @@ CREATE TABLE quarantine (
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFile:
-    """What last became of a path: which generation, where its first chunk stands, its digest, and why it failed if it did."""
+    """What last became of a path: which generation, where its first chunk stands, its digest, and why it failed if it did.
+
+    `elsewhere` holds the first offsets of a scattered file in its other partitions, as `partition:offset` with spaces.
+    """
 
     path: str
     state: State
@@ -80,11 +85,19 @@ class ReceivedFile:
     partition: int
     first_offset: int
     timestamp_ms: int
+    last_timestamp_ms: int
     size: int
-    mtime_ns: int
+    mtime_ns: int | None
     digest: str | None
     reason: str | None
     updated: float
+    elsewhere: str | None = None
+
+    @property
+    def firsts(self) -> dict[int, int]:
+        """The first offset in each partition in which it has chunks."""
+        others = (word.split(":") for word in (self.elsewhere or "").split())
+        return {self.partition: self.first_offset} | {int(partition): int(offset) for partition, offset in others}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +131,10 @@ class QuarantinedRecord:
     id: int = 0
 
 
-_COLUMNS = "path, state, generation, partition, first_offset, timestamp_ms, size, mtime_ns, digest, reason, updated"
+_COLUMNS = (
+    "path, state, generation, partition, first_offset, timestamp_ms, last_timestamp_ms, size, mtime_ns, digest, reason, "
+    "updated, elsewhere"
+)
 _INCOMPLETE = "partition, first_offset, generation, path, last_offset, last_news, retired, missing"
 _QUARANTINE = "topic, partition, offset, timestamp_ms, reason, key, value, value_bytes, headers, noted"
 
@@ -149,10 +165,10 @@ class ReceivedLedger(Ledger):
         rows = list(rows)
         with self.transaction() as connection:
             connection.executemany(
-                f"INSERT OR REPLACE INTO received (stream, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                f"INSERT OR REPLACE INTO received (stream, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
-                    (self.stream, r.path, r.state, r.generation, r.partition, r.first_offset, r.timestamp_ms, r.size,
-                     r.mtime_ns, r.digest, r.reason, r.updated)
+                    (self.stream, r.path, r.state, r.generation, r.partition, r.first_offset, r.timestamp_ms,
+                     r.last_timestamp_ms, r.size, r.mtime_ns, r.digest, r.reason, r.updated, r.elsewhere)
                     for r in rows
                 ),
             )  # fmt: skip
@@ -231,6 +247,50 @@ def failures(connection: sqlite3.Connection, stream: int) -> list[ReceivedFile]:
     """The files that failed and were not delivered since."""
     query = f"SELECT {_COLUMNS} FROM received WHERE stream=? AND state='failed' ORDER BY path"
     return [ReceivedFile(*values) for values in connection.execute(query, (stream,))]
+
+
+def failure(connection: sqlite3.Connection, stream: int, path: str) -> ReceivedFile | None:
+    """What failed under this path and was not delivered since."""
+    query = f"SELECT {_COLUMNS} FROM received WHERE stream=? AND path=? AND state='failed'"
+    values = connection.execute(query, (stream, path)).fetchone()
+    return None if values is None else ReceivedFile(*values)
+
+
+def files_below(connection: sqlite3.Connection, stream: int, below: str, state: State) -> Iterator[ReceivedFile]:
+    """The files at or below a path that were delivered, or that failed, in the order of the alphabet.
+
+    Page by page, since somebody may read them slowly and the log of a ledger cannot be cut while it is being read.
+    """
+    condition, parameters = under(below)
+    query = (
+        f"SELECT {_COLUMNS} FROM received WHERE stream=? AND state=? AND path>? AND {condition} ORDER BY path LIMIT 500"
+    )
+    last = ""
+    while page := connection.execute(query, (stream, state, last, *parameters)).fetchall():
+        for values in page:
+            yield ReceivedFile(*values)
+        last = page[-1][0]
+
+
+def count_delivered(connection: sqlite3.Connection, stream: int, below: str) -> tuple[int, int]:
+    """How many files at or below a path were delivered, and their bytes."""
+    condition, parameters = under(below)
+    query = f"SELECT count(*), total(size) FROM received WHERE stream=? AND state='delivered' AND {condition}"
+    files, size = connection.execute(query, (stream, *parameters)).fetchone()
+    return int(files), int(size)
+
+
+def incomplete_below(connection: sqlite3.Connection, stream: int, below: str) -> Iterator[IncompleteFile]:
+    """The files at or below a path of which chunks are missing, in the order of the alphabet."""
+    condition, parameters = under(below)
+    query = f"SELECT {_INCOMPLETE} FROM incomplete WHERE stream=? AND {condition} ORDER BY path, first_offset"
+    for p, first, gen, path, last, news, retired, missing in connection.execute(query, (stream, *parameters)):
+        yield IncompleteFile(p, first, gen, path, last, news, bool(retired), missing)
+
+
+def count_quarantined(connection: sqlite3.Connection) -> int:
+    """How many records are in the quarantine."""
+    return int(connection.execute("SELECT count(*) FROM quarantine").fetchone()[0])
 
 
 def quarantined(connection: sqlite3.Connection) -> list[QuarantinedRecord]:

@@ -7,8 +7,9 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from openmsistream.program.logs import level_of
+from openmsistream.program.logs import FORMS, level_of
 
 DEFAULT_TOPIC = "test"
 NEW_GROUP = "create_new"
@@ -18,7 +19,14 @@ _NOT_SENT_YET = {"heartbeat_topic_name": "heartbeats", "log_topic_name": "log me
 
 def new_parser(program: str, description: str) -> argparse.ArgumentParser:
     """An empty parser whose `--help` tells the defaults."""
-    return argparse.ArgumentParser(prog=program, description=description, formatter_class=WithDefaults)
+    return OneLine(prog=program, description=description, formatter_class=WithDefaults)
+
+
+class OneLine(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong, instead of listing all that would be right."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -70,6 +78,12 @@ def add_logging(parser: argparse.ArgumentParser) -> None:
         default="warning",
         metavar="LEVEL",
         help="what is written to that file",
+    )
+    group.add_argument(
+        "--log_format",
+        choices=FORMS,
+        default="text",
+        help="how messages look: lines for people, or one JSON object a line",
     )
 
 

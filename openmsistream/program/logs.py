@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO, get_args
 
-from openmsistream.errors import FolderError
+from openmsistream.errors import FolderError, OpenMSIStreamError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+Form = Literal["text", "json"]
+FORMS: tuple[Form, ...] = get_args(Form)
+"""How messages look: lines for people, or one JSON object a line for programs."""
 
 
 def level_of(level: int | str) -> int:
@@ -36,7 +42,11 @@ def log_file(path: Path, program: str) -> Path:
 
 @contextmanager
 def logging_to(
-    *, stream_level: int | str | None = logging.INFO, file: Path | None = None, file_level: int | str = logging.WARNING
+    *,
+    stream_level: int | str | None = logging.INFO,
+    file: Path | None = None,
+    file_level: int | str = logging.WARNING,
+    form: Form = "text",
 ) -> Iterator[None]:
     """Log like a program while this lasts; afterwards logging is as it was. `stream_level` None: to the file alone.
 
@@ -44,9 +54,9 @@ def logging_to(
     """
     handlers: list[logging.Handler] = []
     if stream_level is not None:
-        handlers.append(_prepared(_StandardError(), level_of(stream_level)))
+        handlers.append(_prepared(_StandardError(), level_of(stream_level), form))
     if file is not None:
-        handlers.append(_prepared(_opened(file), level_of(file_level)))
+        handlers.append(_prepared(_opened(file), level_of(file_level), form))
     root = logging.getLogger()
     before = root.level
     root.setLevel(min((handler.level for handler in handlers), default=before))
@@ -75,9 +85,43 @@ class Lines(logging.Formatter):
         return datetime.fromtimestamp(record.created).astimezone().isoformat(" ", "milliseconds")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        spelt = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], record.message)
-        record.message = spelt.replace("\n", "\n    ")
+        record.message = spelt_out(record.message).replace("\n", "\n    ")
         return super().formatMessage(record)
+
+
+class JsonLines(logging.Formatter):
+    """`{"time": "2026-11-21T11:41:16.123Z", "level": "WARNING", "logger": "...", "message": "..."}`, a line each.
+
+    `exc` holds the traceback of an exception, if there is one. All of it is ASCII, so that no name can break a line.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        said = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            said["exc"] = self.formatException(record.exc_info)
+        return json.dumps(said)
+
+
+def spelt_out(text: str) -> str:
+    """The text with its control characters spelt out, line feeds apart."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def say(message: str, form: Form, *, error: bool = False) -> None:
+    """A program's last word: its summary to standard output, or the error that ended it to standard error.
+
+    In JSON an exception that is being handled is shown with its traceback, unless it is one of ours.
+    """
+    stream = sys.stderr if error else sys.stdout
+    if form == "json":
+        level = logging.ERROR if error else logging.INFO
+        caught = sys.exc_info()
+        trace = None if caught[1] is None or isinstance(caught[1], OpenMSIStreamError) else caught
+        record = logging.LogRecord("openmsistream", level, "", 0, message, None, trace)
+        print(JsonLines().format(record), file=stream)
+    else:
+        print(f"error: {message}" if error else message, file=stream)
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -91,9 +135,9 @@ class _StandardError(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
-def _prepared(handler: logging.Handler, level: int) -> logging.Handler:
+def _prepared(handler: logging.Handler, level: int, form: Form) -> logging.Handler:
     handler.setLevel(level)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonLines() if form == "json" else Lines())
     return handler
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from . import arguments
-from .logs import level_of, log_file, logging_to
+from .logs import Form, level_of, log_file, logging_to
 from .progress import is_terminal
 
 _LATER = ("heartbeat_topic_name", "log_topic_name")
@@ -42,6 +42,7 @@ class CommonOptions:
     live: bool = False
     state_dir: Path | None = None
     given: logging.Logger | None = None
+    log_format: Form = "text"
     _open: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
@@ -56,6 +57,7 @@ class CommonOptions:
             live=kwargs.pop("live", False),
             state_dir=None if place is None else Path(place),
             given=kwargs.pop("logger", None),
+            log_format=kwargs.pop("log_format", "text"),
         )
         asked_for = argparse.Namespace(**{name: kwargs.pop(name, None) for name in _LATER})
         for name in _TAKEN:
@@ -70,7 +72,9 @@ class CommonOptions:
         """Set logging up, where the caller has not done so, and give the logger of one class; `close` takes it back."""
         file = None if self.logger_file is None else log_file(self.logger_file, name)
         level = None if logging.getLogger().handlers else self.streamlevel
-        self._open.enter_context(logging_to(stream_level=level, file=file, file_level=self.filelevel))
+        self._open.enter_context(
+            logging_to(stream_level=level, file=file, file_level=self.filelevel, form=self.log_format)
+        )
         if self.given is not None:
             return self.given
         logger = RaisingLogger(name)
@@ -98,7 +102,8 @@ def messages_of(args: argparse.Namespace) -> dict[str, Any]:
         "streamlevel": args.logger_stream_level,
         "logger_file": args.logger_file_path,
         "filelevel": args.logger_file_level,
-        "live": is_terminal(),
+        "live": is_terminal() and args.log_format == "text",
+        "log_format": args.log_format,
     }
 
 

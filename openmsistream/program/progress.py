@@ -30,7 +30,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a program has done since its start and is doing now. `moved` counts bytes of unfinished files too."""
+    """What a program has done since its start and is doing now. `moved` counts bytes of unfinished files too.
+
+    `behind` is how many records of the topic are still to be read, and `behind_bytes` about how many bytes these are; None
+    when that is not known, or nothing is read.
+    """
 
     verb: str
     files: int
@@ -41,20 +45,22 @@ class Snapshot:
     items: tuple[Item, ...] = ()
     trouble: str = ""
     last: str = ""
+    behind: int | None = None
+    behind_bytes: int | None = None
 
 
 class Rate:
-    """Bytes a second over the last few seconds."""
+    """Bytes a second over the last few seconds, nothing having been moved when it is made."""
 
     def __init__(self, over: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._over = over
         self._clock = clock
-        self._samples: list[tuple[float, int]] = []
+        self._samples: list[tuple[float, int]] = [(clock(), 0)]
 
     def update(self, moved: int) -> float:
         now = self._clock()
         self._samples.append((now, moved))
-        while len(self._samples) > 2 and self._samples[1][0] < now - self._over:
+        while len(self._samples) > 2 and self._samples[1][0] <= now - self._over:
             self._samples.pop(0)
         began, before = self._samples[0]
         elapsed = now - began
@@ -87,6 +93,8 @@ def line(now: Snapshot, rate: float) -> str:
         parts.append(f"{now.failed} failed")
     if now.waiting:
         parts.append(f"{now.waiting} waiting")
+    if now.behind is not None:
+        parts.append(behind(now.behind, now.behind_bytes))
     if now.items:
         first = now.items[0]
         more = f" and {len(now.items) - 1} more" if len(now.items) > 1 else ""
@@ -94,6 +102,14 @@ def line(now: Snapshot, rate: float) -> str:
     if now.trouble:
         parts.append(now.trouble)
     return "; ".join(parts)
+
+
+def behind(records: int, bytes_about: int | None) -> str:
+    """How far a reader is behind its topic, in words."""
+    if not records:
+        return "nothing more to read"
+    about = f" (about {size(bytes_about)})" if bytes_about else ""
+    return f"{records:,} {'record' if records == 1 else 'records'} behind{about}"
 
 
 def summary(now: Snapshot, seconds: float) -> str:
@@ -165,6 +181,8 @@ class Display:
         )  # fmt: skip
         if now.waiting:
             head.append(f"  {now.waiting} waiting", "dim")
+        if now.behind:
+            head.append(f"  {behind(now.behind, now.behind_bytes)}", "dim")
         if now.failed:
             head.append(f"  {now.failed} failed", "bold red")
         table = Table.grid(padding=(0, 1))
@@ -196,6 +214,24 @@ def file_bar(name: str, whole: int, *, live: bool) -> AbstractContextManager[Cal
     if not live:
         return nullcontext(lambda count: None)
     return _bar(name, whole)
+
+
+def counting(what: str, whole: int, *, live: bool) -> AbstractContextManager[Callable[[int], None]]:
+    """A bar for `whole` things on standard error; gives the function that is told of further ones."""
+    if not live:
+        return nullcontext(lambda count: None)
+    return _count(what, whole)
+
+
+@contextmanager
+def _count(what: str, whole: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=whole)
+        yield lambda count: shown.advance(task, count)
 
 
 @contextmanager

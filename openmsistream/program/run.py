@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import queue
@@ -16,6 +17,7 @@ from typing import Protocol
 
 from openmsistream.errors import OpenMSIStreamError
 
+from .logs import Form, say
 from .progress import Display, Snapshot
 
 log = logging.getLogger(__name__)
@@ -44,10 +46,25 @@ class Worker(Protocol):
     def join(self) -> None: ...
 
 
+class Report(Protocol):
+    """Who is told how it stands: often, and once at the end."""
+
+    def beat(self) -> None: ...
+
+    def end(self, error: BaseException | None = None) -> None: ...
+
+
 def run(
-    worker: Worker, commands: Commands, title: str, look: Callable[[], Snapshot], *, update_secs: float, live: bool
+    worker: Worker,
+    commands: Commands,
+    title: str,
+    look: Callable[[], Snapshot],
+    *,
+    update_secs: float,
+    live: bool,
+    report: Report | None = None,
 ) -> str:
-    """Run a worker until "q" comes, a signal comes or it ends; gives the summary line.
+    """Run a worker until "q" comes, a signal comes or it ends; gives the summary line. `report` is told how it stands.
 
     Raises what the worker died of. A first SIGINT or SIGTERM stops it in good order, a second one ends the process.
     """
@@ -56,17 +73,21 @@ def run(
         worker.start()
         try:
             with display.showing():
-                _follow(worker, commands, display)
+                _follow(worker, commands, display, report)
         finally:
             worker.stop(STOP_WITHIN)
             worker.join()
+            if report is not None:
+                report.end(worker.error)
     if worker.error is not None:
         raise worker.error
     return display.end()
 
 
-def _follow(worker: Worker, commands: Commands, display: Display) -> None:
+def _follow(worker: Worker, commands: Commands, display: Display, report: Report | None) -> None:
     while worker.alive:
+        if report is not None:
+            report.beat()
         try:
             command = commands.get(timeout=_TURN).strip().lower()
         except queue.Empty:
@@ -129,17 +150,25 @@ def _may_read_terminal() -> bool:
     return True
 
 
-def main(work: Callable[[], int]) -> int:
-    """The outermost shell of every program: our errors become one line and their exit code."""
+def main(work: Callable[[], int], form: Form = "text") -> int:
+    """The outermost shell of every program: our errors become one line, in this form, and their exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that a console cannot show is no reason to end
+            stream.reconfigure(errors="backslashreplace")
     try:
         return work()
     except OpenMSIStreamError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(str(error), form, error=True)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 0
+    except Exception as defect:
+        if form == "text":
+            raise
+        say(f"a defect of this program: {type(defect).__name__}: {defect}", form, error=True)
+        return 1
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, step: float = 0.02) -> bool:

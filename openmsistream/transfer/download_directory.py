@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any, Self
 
 from openmsistream.config import load
+from openmsistream.ledger.live import LiveFile
 from openmsistream.program import arguments, options, progress, run
+from openmsistream.program.logs import say
 
-from .downloader import GIVE_UP_AFTER, Downloader, DownloadOptions
+from . import command_lines
+from .command_lines import GIVE_UP_AFTER
+from .downloader import Downloader, DownloadOptions
+from .reporting import MOST, Reporter
 
 log = logging.getLogger(__name__)
 
-NAME = "DataFileDownloadDirectory"
+NAME = command_lines.DOWNLOAD_DIRECTORY
+
+parser = command_lines.of_download_directory
 
 
 class DataFileDownloadDirectory:
@@ -70,11 +77,23 @@ class DataFileDownloadDirectory:
             self.control_command_queue,
             f"{self._options.topic} -> {self._options.root.name}",
             lambda: snapshot(downloader),
+            report=Reporter(
+                NAME,
+                self._options.ledger_path,
+                self._report_settings(downloader.group),
+                lambda: snapshot(downloader),
+                lambda: at_work(downloader),
+            ),
             update_secs=self._common.update_secs,
             live=self._common.live,
         )
         tally = downloader.tally
         return tally.records, tally.records - tally.quarantined, tally.files, list(tally.recent)
+
+    def _report_settings(self, group: str) -> dict[str, object]:
+        """What it was started with, for `openmsistream status`."""
+        regex = self._options.regex
+        return {"group": group, "regex": None if regex is None else regex.pattern, "config": str(self._settings.path)}
 
     def close(self) -> None:
         """Let go of everything; may be called more than once."""
@@ -89,7 +108,8 @@ class DataFileDownloadDirectory:
     @classmethod
     def run_from_command_line(cls, args: list[str] | None = None) -> None:
         """Run the program with these arguments, or those of the command line; ends by SystemExit."""
-        raise SystemExit(run.main(lambda: _program(cls, arguments.parse(parser(), args))))
+        parsed = arguments.parse(parser(), args)
+        raise SystemExit(run.main(lambda: _program(cls, parsed), parsed.log_format))
 
 
 def snapshot(downloader: Downloader) -> progress.Snapshot:
@@ -99,32 +119,17 @@ def snapshot(downloader: Downloader) -> progress.Snapshot:
     items = tuple(progress.Item(i.path, i.reassembly.received, i.size) for i in unfinished)
     return progress.Snapshot(
         verb="received", files=tally.files, bytes=tally.bytes, moved=tally.chunk_bytes, failed=len(tally.failed),
-        items=items, trouble=downloader.trouble, last=tally.recent[-1] if tally.recent else "",
+        items=items, trouble=downloader.trouble, last=tally.recent[-1] if tally.recent else "", behind=downloader.lag,
+        behind_bytes=None if not downloader.lag else downloader.lag * tally.chunk_bytes // max(1, tally.records),
     )  # fmt: skip
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = arguments.new_parser(
-        NAME, "Put every file of a topic, whole and verified, into a folder, as soon as it is there."
-    )
-    made.add_argument("output_dir", type=Path, help="the folder to write to; made when it is missing")
-    arguments.add_connection(made)
-    made.add_argument(
-        "--download_regex", type=arguments.regex, default=None,
-        help="receive only files whose relative path matches this from its start",
-    )  # fmt: skip
-    made.add_argument("--n_threads", type=arguments.positive_int, default=2, help="taken, not needed any more")
-    made.add_argument(
-        "--from_beginning", action="store_true",
-        help="read the topic again from its oldest record; what is there already is not written again",
-    )  # fmt: skip
-    made.add_argument(
-        "--give_up_after", type=arguments.positive_float, default=GIVE_UP_AFTER,
-        help="seconds without news after which an unfinished file is listed as incomplete",
-    )  # fmt: skip
-    options.add_common(made)
-    return made
+def at_work(downloader: Downloader) -> list[LiveFile]:
+    """What is on its way, and what waits."""
+    return [
+        LiveFile(file.path, file.state, file.chunks, file.count, file.received, file.size, file.missing, file.reason)
+        for file in downloader.at_work[:MOST]
+    ]
 
 
 def _program(cls: type[DataFileDownloadDirectory], args: argparse.Namespace) -> int:
@@ -136,7 +141,7 @@ def _program(cls: type[DataFileDownloadDirectory], args: argparse.Namespace) -> 
     with download:
         run.listen_to_keyboard(download.control_command_queue)
         download.reconstruct()
-        print(download.summary)
+        say(download.summary, args.log_format)
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
 import sqlite3
 import threading
@@ -14,26 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmsistream.config import Settings
-from openmsistream.errors import FolderError, OpenMSIStreamError
+from openmsistream.errors import OpenMSIStreamError
 from openmsistream.kafka.admin import Admin, Topic
 from openmsistream.kafka.commits import Commit, Progress, stamped, unstamped
 from openmsistream.kafka.consumer import BEGINNING, ChunkConsumer, Interrupted, TopicGone
 from openmsistream.kafka.groups import members
+from openmsistream.kafka.resuming import Extent, Resumption, resume
 from openmsistream.ledger.database import broken, reader
 from openmsistream.ledger.location import state_folder
-from openmsistream.ledger.received import ReceivedLedger
+from openmsistream.ledger.received import ReceivedLedger, failure
+from openmsistream.ledger.requests import answer, asked
 
+from .command_lines import GIVE_UP_AFTER
 from .disk import Target
 from .finishing import Finisher
+from .folders import prepare_folder
+from .incoming import AtWork
 from .lanes import Tally
+from .losses import Losses
 from .receiving import Receiving
 from .space import Space
 from .topics import check, describe
 
 log = logging.getLogger(__name__)
-
-GIVE_UP_AFTER = 24 * 3600.0
-"""Seconds without a new chunk after which an unfinished file is listed as incomplete and holds nothing any more."""
 
 _TURN = 0.2
 """Seconds that the loop waits for a record before it looks after the rest; a record ends the wait at once."""
@@ -42,6 +44,9 @@ _COMMIT_EVERY = 0.5
 _CARE_EVERY = 5.0
 _NOTE_EVERY = 30.0
 _TOPIC_EVERY = 10.0
+_ASK_EVERY = 1.0
+"""Seconds between looks at how far the reading is behind, and at what somebody asked to be fetched again."""
+
 _DRAIN = 8.0
 """Seconds for whole files to become durable and be committed when partitions are given up; a stop may say less."""
 
@@ -83,6 +88,8 @@ class Downloader:
         self.tally = Tally()
         self.error: BaseException | None = None
         self.receiving: Receiving | None = None
+        self.lag: int | None = None
+        self.at_work: list[AtWork] = []  # a second old at most
         self._settings = settings
         self._stopping = threading.Event()
         self._deadline: float | None = None
@@ -222,10 +229,14 @@ class Downloader:
         """Look whether the topic is still the same one."""
         while not self._stopping.wait(_TOPIC_EVERY):
             before, now = self._topic, self._ask()
-            if before is not None and now is not None and before.topic_id != now.topic_id:
+            if before is None or now is None:
+                continue
+            if before.topic_id != now.topic_id:
                 log.warning("topic %s was made again: it is read from its beginning", now.name)
                 self._topic = now
                 self._replaced.set()
+            elif self.receiving is not None:
+                self.receiving.partitions = now.partitions
 
 
 class _Session:
@@ -238,7 +249,7 @@ class _Session:
         self._topic_id = topic.topic_id
         self._over = False
         self._ask_members_at = float("inf")
-        self._due = {"commit": 0.0, "care": 0.0, "note": time.monotonic() + _NOTE_EVERY}
+        self._due = {"commit": 0.0, "care": 0.0, "ask": 0.0, "note": time.monotonic() + _NOTE_EVERY}
         self.receiving = Receiving(
             downloader._ledger,
             downloader._known,
@@ -248,7 +259,9 @@ class _Session:
             downloader.tally,
             regex=self._options.regex,
             give_up_after=self._options.give_up_after,
+            partitions=topic.partitions,
         )
+        self._losses = Losses(topic.name, downloader.options.ledger_path, downloader._known, downloader._ledger.stream)
         self.consumer = ChunkConsumer(downloader._settings.consumer.properties, downloader.group, topic.name, self)
         downloader.receiving, downloader._consumer = self.receiving, self.consumer
 
@@ -270,6 +283,7 @@ class _Session:
     def _read(self) -> None:
         while not self._down._stopping.is_set() and not self._down._replaced.is_set():
             for record in self.consumer.records(_TURN):
+                self._losses.look_at(record)
                 self.receiving.take(record)
             self.receiving.settle()
             if self._finisher.error is not None:
@@ -285,12 +299,32 @@ class _Session:
             self.receiving.retire_silent()
             for partition, offset in self.receiving.places_to_read_again().items():
                 self.consumer.seek(partition, offset)
+        if now >= self._due["ask"]:
+            self._due["ask"] = now + _ASK_EVERY
+            positions = {p: lane.progress.position for p, lane in self.receiving.lanes.items()}
+            self._down.lag = self.consumer.lag(positions) if positions else None
+            self._take_requests()
+            self._down.at_work = self.receiving.at_work()
         if now >= self._due["note"]:
             self._due["note"] = now + _NOTE_EVERY
             self.receiving.note_unfinished()
         if now >= self._ask_members_at:
             self._ask_members_at = float("inf")
             self._say_members()
+
+    def _take_requests(self) -> None:
+        """Fetch again what failed and somebody asked for; what stands in partitions of other readers has to wait."""
+        known, taken = self._down._known, []
+        for path in asked(known):
+            row = failure(known, self._down._ledger.stream, path)
+            if row is None:
+                taken.append(path)
+            elif self.receiving.fetch_again(row):
+                taken.append(path)
+                log.info("%s is fetched again, as asked for", path)
+        if taken:
+            answer(self._options.ledger_path, taken)
+            self._due["care"] = 0.0
 
     def _commit(self, commits: Mapping[int, Commit], *, wait: float = 0.0) -> None:
         self.consumer.commit({p: stamped(commit, self._topic_id) for p, commit in commits.items()}, wait=wait)
@@ -302,9 +336,10 @@ class _Session:
 
     # -- partitions that come and go; called inside `records` --------
 
-    def gained(self, commits: Mapping[int, Commit | None]) -> Mapping[int, int | None]:
+    def gained(self, commits: Mapping[int, Commit | None], extents: Mapping[int, Extent]) -> Mapping[int, int | None]:
         starts: dict[int, int | None] = {}
         progress: dict[int, Progress] = {}
+        elsewhere: dict[int, Resumption] = {}
         for partition, commit in commits.items():
             if self._options.from_beginning and partition not in self._down._rewound:
                 self._down._rewound.add(partition)
@@ -314,7 +349,11 @@ class _Session:
             elif (ours := unstamped(commit, self._topic_id)) is None:
                 starts[partition], progress[partition] = BEGINNING, Progress(0)
             else:
-                starts[partition], progress[partition] = ours.offset, Progress.of(ours)
+                resumed = resume(ours, extents[partition])
+                starts[partition], progress[partition] = resumed.start, resumed.progress
+                if resumed.cut or resumed.start != ours.offset:
+                    elsewhere[partition] = resumed
+        self._down.tally.incomplete += self._losses.note(elsewhere)
         self.receiving.open_lanes(progress)
         self._ask_members_at = time.monotonic() + 2.0
         log.debug("reading partitions %s", sorted(commits))
@@ -339,15 +378,3 @@ class _Session:
         self.receiving.settle()
         self.receiving.note_unfinished()
         self._commit(self.receiving.commits(), wait=max(_AT_LEAST, deadline - time.monotonic()))
-
-
-def prepare_folder(root: Path) -> None:
-    """Make the target folder when it is missing; raise FolderError unless files can be made in it."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise FolderError(f"{root} is a file, not a folder", "name a folder to write to") from error
-    except OSError as error:
-        raise FolderError(f"the folder {root} cannot be made: {error.strerror}", "make it, or name another") from error
-    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        raise FolderError(f"the folder {root} cannot be read and written", "give this user the right to")

@@ -21,11 +21,13 @@ from pathlib import Path
 
 from openmsistream.errors import FolderError
 from openmsistream.files import digest
+from openmsistream.files.chunk import is_named_by_content
 from openmsistream.files.reassembly import Contradiction
 from openmsistream.ledger.received import IncompleteFile, QuarantinedRecord, ReceivedFile, ReceivedLedger
 
 from .disk import Folder, Target
 from .incoming import Incoming, WrongDigest, write_all
+from .order import Place, is_newer
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +227,7 @@ class Finisher:
             if not _same_digest(file.fileno(), incoming.reassembly.digest):
                 return False
             target.sync(file.fileno())  # a run that was killed before its own sync may have put it there
-        target.set_mtime(folder, incoming.name, incoming.reassembly.mtime_ns)
+        _set_time(incoming, incoming.name, target, folder)
         if incoming.fd >= 0:
             incoming.close()
             target.remove(folder, incoming.part)
@@ -235,7 +237,7 @@ class Finisher:
         if incoming.data is not None:
             incoming.make_part(target, folder)
             write_all(incoming.fd, incoming.data)
-        target.set_mtime(folder, incoming.part, incoming.reassembly.mtime_ns)
+        _set_time(incoming, incoming.part, target, folder)
 
     def _synced(self, written: list[tuple[Incoming, Folder]], target: Target) -> list[Finished]:
         """Sync the parts side by side, then publish what could be synced."""
@@ -280,7 +282,7 @@ class Finisher:
         renamed: dict[int, Folder], rows: list[ReceivedFile],
     ) -> Finished:  # fmt: skip
         there = self._ledger.get(incoming.path)
-        if there is not None and not is_newer(incoming, there):
+        if there is not None and not is_newer(incoming.place, place_of(there)):
             return self._superseded(incoming, target, folder)
         ending = Ending.UNCHANGED
         if incoming.fd >= 0:
@@ -331,27 +333,35 @@ def ending_of(error: OSError) -> Ending:
     return Ending.LATER if error.errno in _PASSING else Ending.FAILED
 
 
-def is_newer(incoming: Incoming, there: Incoming | ReceivedFile) -> bool:
-    """Is this generation newer than the other? Its first chunk stands later; between partitions the time of sending decides."""
-    if incoming.partition == there.partition:
-        return incoming.first_offset > there.first_offset
-    return incoming.timestamp_ms > there.timestamp_ms
+def place_of(there: ReceivedFile) -> Place:
+    """Where a version that was received stands in the topic."""
+    return Place(
+        there.partition, there.first_offset, there.timestamp_ms, there.last_timestamp_ms,
+        there.mtime_ns if is_named_by_content(there.generation) else None,
+    )  # fmt: skip
 
 
 def received(incoming: Incoming, reason: str | None = None) -> ReceivedFile:
     """The row for a file that was delivered, or that failed for a reason."""
     return ReceivedFile(
         incoming.path, "delivered" if reason is None else "failed", incoming.generation, incoming.partition,
-        incoming.first_offset, incoming.timestamp_ms, incoming.size, incoming.reassembly.mtime_ns,
-        incoming.reassembly.digest, reason, time.time(),
+        incoming.first_offset, incoming.timestamp_ms, incoming.last_timestamp_ms, incoming.size,
+        incoming.reassembly.mtime_ns, incoming.reassembly.digest, reason, time.time(),
+        " ".join(f"{p}:{o}" for p, o in incoming.firsts.items() if p != incoming.partition) or None,
     )  # fmt: skip
 
 
+def _set_time(incoming: Incoming, name: str, target: Target, folder: Folder) -> None:
+    """Give the file its sender's time, when the sender has told it."""
+    if incoming.reassembly.mtime_ns is not None:
+        target.set_mtime(folder, name, incoming.reassembly.mtime_ns)
+
+
 def _same_digest(fd: int, expected: str | None) -> bool:
-    hasher = digest.new()
+    hasher = digest.new_like(expected)
     while data := os.read(fd, 1 << 20):
         hasher.update(data)
-    return digest.text(hasher) == expected
+    return digest.text_of(hasher) == expected
 
 
 def _sync_copy(fd: int) -> None:

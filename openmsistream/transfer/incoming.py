@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from openmsistream.files import digest
-from openmsistream.files.chunk import Chunk
+from openmsistream.files.chunk import Chunk, is_named_by_content
 from openmsistream.files.reassembly import Contradiction, Reassembly
 
 from .disk import Folder, Target
 from .disk.common import part_name
+from .order import Place
 
 _serials = itertools.count(1)
 
@@ -20,11 +22,29 @@ class WrongDigest(Exception):
     """All bytes have come, and their digest is not the one that the sender took."""
 
 
-class Incoming:
-    """A generation being received. `first_offset` is that of its first record; `last_news` the Unix time of its last new chunk.
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """A file that is on its way into the folder. `state`: receiving, finishing or set aside; `reason` says why it waits.
 
-    A file of one chunk stays in memory (`data`); any other goes to a part as it comes. Used by one thread at a time: the
-    receiving one, then a finishing one.
+    `chunks` and `received` (bytes) have come, of `count` and `size` in all when these are known; `missing` in words.
+    """
+
+    path: str
+    state: str
+    chunks: int
+    count: int | None
+    received: int
+    size: int | None
+    missing: str = ""
+    reason: str = ""
+
+
+class Incoming:
+    """A generation being received: `partition`, `first_offset` and `timestamp_ms` are those of its first record.
+
+    `firsts` holds the first of its records in each partition that is ours: one, unless OpenMSIStream's producers have
+    scattered it. `last_news` is the Unix time of its last new chunk. A file of one chunk stays in memory (`data`); any other
+    goes to a part as it comes. Used by one thread at a time: the receiving one, then a finishing one.
     """
 
     def __init__(self, chunk: Chunk, parts: tuple[str, ...], partition: int, offset: int, timestamp_ms: int) -> None:
@@ -32,7 +52,8 @@ class Incoming:
         self.parts = parts
         self.partition = partition
         self.first_offset = offset
-        self.timestamp_ms = timestamp_ms
+        self.timestamp_ms = self.last_timestamp_ms = timestamp_ms
+        self.firsts = {partition: offset}
         self.last_offset = offset
         self.last_news = 0.0
         self.data: bytes | None = None
@@ -42,7 +63,7 @@ class Incoming:
         self.fd = -1
         self.part = part_name(self.generation, next(_serials))
         self._on_disk = False
-        self._hasher = digest.new()
+        self._hasher = digest.new_like(chunk.digest)
         self._hashed = 0
 
     @property
@@ -55,7 +76,8 @@ class Incoming:
 
     @property
     def size(self) -> int:
-        return self.reassembly.size
+        """Bytes; as long as no chunk has told, the most that it can be."""
+        return self.reassembly.expected_size
 
     @property
     def name(self) -> str:
@@ -65,6 +87,25 @@ class Incoming:
     def still_to_come(self) -> int:
         """Bytes that will yet be written."""
         return self.size - self.reassembly.received if self.data is None else self.size
+
+    @property
+    def scatters(self) -> bool:
+        """May its chunks come in any order and from several partitions?"""
+        return is_named_by_content(self.generation)
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the topic, as far as it is known."""
+        return Place(
+            self.partition, self.first_offset, self.timestamp_ms, self.last_timestamp_ms,
+            self.reassembly.mtime_ns if self.scatters else None,
+        )  # fmt: skip
+
+    def met(self, partition: int, offset: int, timestamp_ms: int) -> None:
+        """A record of it stands here: the earliest tells where the generation begins, the latest where it ends."""
+        self.last_timestamp_ms = max(self.last_timestamp_ms, timestamp_ms)
+        if timestamp_ms < self.timestamp_ms:
+            self.partition, self.first_offset, self.timestamp_ms = partition, offset, timestamp_ms
 
     def add(self, chunk: Chunk, target: Target) -> bool:
         """Take a chunk; False when it is repeated. Raises Contradiction, or OSError when the part cannot be written."""
@@ -90,11 +131,10 @@ class Incoming:
     def check(self, target: Target, folder: Folder) -> None:
         """Bring the part's bytes into the order of the file and compare the digest. Raises WrongDigest or Contradiction."""
         if self.data is not None:
-            found = digest.of(self.data)
-        else:
-            if not self.reassembly.in_order:
-                self._reorder(target, folder)
-            found = digest.text(self._hasher)
+            self._hasher.update(self.data)
+        elif not self.reassembly.in_order:
+            self._reorder(target, folder)
+        found = digest.text_of(self._hasher)
         if found != self.reassembly.digest:
             raise WrongDigest(f"its digest is {found}, the sender's was {self.reassembly.digest}")
 
@@ -103,7 +143,7 @@ class Incoming:
         extents = self.reassembly.extents()
         name = part_name(self.generation, next(_serials))
         ordered = target.create(folder, name)
-        self._hasher = digest.new()
+        self._hasher = digest.new_like(self.reassembly.digest)
         try:
             for extent in extents:
                 for at in range(0, extent.length, 1 << 20):
@@ -120,6 +160,12 @@ class Incoming:
         self.close()
         target.remove(folder, self.part)
         self.fd, self.part = ordered, name
+
+    def at_work(self, state: str) -> AtWork:
+        """How far it is, for whoever wants to see."""
+        done = self.reassembly
+        missing = done.missing() if state == "receiving" else ""
+        return AtWork(self.path, state, done.chunks, done.count, done.received, done.size, missing)
 
     def close(self) -> None:
         if self.fd >= 0:

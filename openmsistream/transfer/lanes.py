@@ -1,4 +1,4 @@
-"""What is known of one partition while it is ours: what is coming, being finished, set aside or done; and the tally of all."""
+"""What is known of one partition while it is ours, what is finished lately, and the tally of all."""
 
 from __future__ import annotations
 
@@ -7,35 +7,22 @@ from dataclasses import dataclass, field
 
 from openmsistream.kafka.commits import Commit, Progress
 
-from .incoming import Incoming
-
-REMEMBERED = 4096
-"""Finished generations of a partition that are remembered, to pass over chunks that a sender repeats."""
+REMEMBERED = 16_384
+"""Finished generations that are remembered, to pass over chunks that a sender repeats."""
 
 _RECENT = 50
 """Paths that a program gives back in the end, as OpenMSIStream does."""
 
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """A generation that does not fit on the disk now."""
-
-    first_offset: int
-    size: int
-    path: str
+_MOST_FAILED = 1000
+"""Failed files whose reasons are kept in memory; all of them stand in the ledger."""
 
 
 @dataclass
 class Lane:
-    """One partition that is ours. `sought`: those set aside that are being fetched again."""
+    """One partition that is ours."""
 
     partition: int
     progress: Progress
-    incoming: dict[str, Incoming] = field(default_factory=dict)
-    finishing: dict[str, Incoming] = field(default_factory=dict)
-    aside: dict[str, Aside] = field(default_factory=dict)
-    finished: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    sought: set[str] = field(default_factory=set)
     committed: Commit | None = None
 
     def passes_over(self, offset: int) -> bool:
@@ -43,15 +30,29 @@ class Lane:
         held = self.progress.held
         return self.progress.is_done(offset) or (held is not None and offset >= held)
 
-    def done(self, generation: str, first_offset: int) -> None:
+
+class Lately:
+    """The generations that were finished last: delivered, or not to be tried again."""
+
+    def __init__(self) -> None:
+        self._delivered: OrderedDict[str, bool] = OrderedDict()
+
+    def note(self, generation: str, *, delivered: bool) -> None:
         """This generation needs nothing more."""
-        self.incoming.pop(generation, None)
-        self.finishing.pop(generation, None)
-        self.aside.pop(generation, None)
-        self.progress.finish(first_offset)
-        self.finished[generation] = None
-        if len(self.finished) > REMEMBERED:
-            self.finished.popitem(last=False)
+        self._delivered[generation] = delivered
+        self._delivered.move_to_end(generation)
+        if len(self._delivered) > REMEMBERED:
+            self._delivered.popitem(last=False)
+
+    def forget(self, generation: str) -> None:
+        self._delivered.pop(generation, None)
+
+    def __contains__(self, generation: str) -> bool:
+        return generation in self._delivered
+
+    def was_given_up(self, generation: str) -> bool:
+        """Did it end otherwise than delivered?"""
+        return not self._delivered.get(generation, True)
 
 
 @dataclass
@@ -75,3 +76,8 @@ class Tally:
         self.recent.append(path)
         if len(self.recent) > _RECENT:
             del self.recent[0]
+
+    def has_failed(self, path: str, reason: str) -> None:
+        self.failed[path] = reason
+        if len(self.failed) > _MOST_FAILED:
+            del self.failed[next(iter(self.failed))]

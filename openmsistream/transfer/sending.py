@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Protocol, cast
+from typing import Protocol, cast
 
 from openmsistream.errors import OpenMSIStreamError
-from openmsistream.files.chunk import FileState
-from openmsistream.files.split import Changed, Reading
-from openmsistream.files.wire import native
-from openmsistream.kafka.partitions import partition_of
+from openmsistream.files.split import Changed
+from openmsistream.files.wire import Form, abandonment, native
 from openmsistream.kafka.producer import ChunkProducer, Report
 from openmsistream.ledger.sent import SentFile
 
 from .disk.origin import NotSent, Origin
-from .outgoing import Outgoing, open_unbuffered
-from .versions import version_to_send
+from .opening import Opening, Select, SelectFailed, all_of_it
+from .outgoing import Outgoing
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +67,8 @@ class Sending:
     """Everything between "this file has settled" and "this file is sent". Used by one thread.
 
     `lanes` large files travel side by side, small ones beside them. `known_too`: send also what the ledger notes as known
-    from before the first start. `begun` hears of each new generation; `again` of each path that has to be looked at again,
-    and in how many seconds.
+    from before the first start. `select` says which bytes of a path are sent. `begun` hears of each new generation; `again`
+    of each path that has to be looked at again, and in how many seconds.
     """
 
     def __init__(
@@ -83,7 +80,9 @@ class Sending:
         chunk_size: int,
         lanes: int,
         tally: Tally,
+        form: Form = native.NATIVE,
         known_too: bool = False,
+        select: Select = all_of_it,
         begun: Callable[[str], None] = lambda path: None,
         again: Callable[[str, float], None] = lambda path, delay: None,
     ) -> None:
@@ -92,9 +91,8 @@ class Sending:
         self._records = records
         self._origin = origin
         self._producer = producer
-        self._chunk_size = chunk_size
+        self._opening = Opening(records, origin, form, chunk_size=chunk_size, known_too=known_too, select=select)
         self._lanes = lanes
-        self._known_too = known_too
         self._begun = begun
         self._again = again
         self._ready: deque[str] = deque()
@@ -178,7 +176,7 @@ class Sending:
         """Begin one file, when there is something to send; True when it is a large one. Puts off a large one without a lane."""
         self._queued.discard(path)
         try:
-            fd = self._origin.open(path)
+            found = self._opening.open(path)
         except (FileNotFoundError, NotADirectoryError):  # deleted, or its folder became a file
             self._gone(path, rows)
             return False
@@ -189,17 +187,21 @@ class Sending:
         except OSError as error:
             self._fail_unread(path, error, rows)
             return False
-        file = open_unbuffered(fd)
-        state = FileState.of(os.fstat(fd))
-        if state.size > self._chunk_size and not large_too:
-            file.close()
+        except SelectFailed as error:
+            self._fail(path, str(error), rows)
+            return False
+        if self._opening.is_large(found) and not large_too:
+            found.file.close()
             self._queued.add(path)
             self._ready_large.append(path)
             return False
-        out = self._outgoing(path, file, state)
-        if out is None:
-            file.close()
+        version = self._opening.version(found, self.partitions)
+        if version is None:
+            found.file.close()
             return False
+        if version.abandon is not None:
+            self._send_abandoned(path, version.abandon, version.partition)
+        out = self._opening.outgoing(found, version)
         self._busy[path] = out
         started.append(out)
         if out.compare_with is None:
@@ -207,46 +209,19 @@ class Sending:
             self._begun(path)
         return not out.small
 
-    def _outgoing(self, path: str, file: BinaryIO, state: FileState) -> Outgoing | None:
-        """The generation to send of this file; None when there is nothing to send."""
-        version = version_to_send(
-            self._records.get(path), state,
-            partition=partition_of(native.key(path), self.partitions), partitions=self.partitions,
-            chunk_size=self._chunk_size, known_too=self._known_too, now=time.time(),
-        )  # fmt: skip
-        if version is None:
-            return None
-        if version.abandon is not None:
-            self._send_abandoned(path, version.abandon, version.partition)
-        return Outgoing(
-            self._read(path, file, version.generation, state, version.chunk_size), file, version.partition,
-            resume_at=version.resume_at, resume_digest=version.resume_digest, compare_with=version.compare_with,
-            acked=version.resume_at, acked_digest=version.resume_digest, first_offset=version.first_offset,
-        )  # fmt: skip
-
-    def _read(self, path: str, file: BinaryIO, generation: str, state: FileState, chunk_size: int) -> Reading:
-        def now() -> FileState:
-            try:
-                open_now, named_now = FileState.of(os.fstat(file.fileno())), self._origin.state(path)
-            except FileNotFoundError:
-                raise Changed("it was deleted while it was read") from None
-            return named_now if open_now == state else open_now
-
-        return Reading(file, path, generation, state, chunk_size, now, time.time_ns)
-
     # -- sending -------------------------------------------------------------------------------------
 
     def _advance(self, out: Outgoing) -> bool:
         """Do one step of one file; True when something was done."""
         try:
+            if out.changed_again:
+                out.reading.check_state()
+                out.changed_again = False
             if out.preparing:
                 self._prepare(out)
                 return True
             if not self._producer.room(out.partition):
                 return False
-            if out.changed_again:
-                out.reading.check_unchanged()
-                out.changed_again = False
             self._send(out)
             return True
         except Changed as change:
@@ -257,26 +232,21 @@ class Sending:
 
     def _send(self, out: Outgoing) -> None:
         chunk = out.reading.read()
-        self._producer.send(
-            out.partition, native.key(chunk.path), chunk.data, native.headers(chunk), (out, chunk.index)
-        )
+        record = self._opening.form.record(chunk)
+        for number in out.copies_of(chunk):
+            self._producer.send(out.partition, record.key, record.value, record.headers, (out, number))
         out.sent_one(chunk)
         if chunk.is_last:
             out.close()
 
     def _prepare(self, out: Outgoing) -> None:
-        """Read what need not be sent: the acknowledged front of a resumed file, or a file whose content is compared."""
-        reading = out.reading
-        for _ in range(_PREPARE_AT_ONCE):
-            reading.skip(1)
-            if out.compare_with is not None:
-                if reading.done:
-                    return self._compared(out)
-            elif reading.index == out.resume_at:
-                if reading.digest != out.resume_digest:
-                    raise Changed("its acknowledged part is no longer the same")
-                return None
-        return None
+        """Read what need not be sent: for a digest, the acknowledged front of a file, or one whose content is compared."""
+        surveyed = out.first
+        out.prepare(_PREPARE_AT_ONCE)
+        if out.compare_with is not None and out.reading.done:
+            self._compared(out)
+        elif surveyed is not None and out.first is None:
+            self._records.write([out.row("sending", time.time())])
 
     def _compared(self, out: Outgoing) -> None:
         """The whole file was read to see whether its content is what was sent: if so only its state is noted."""
@@ -286,7 +256,8 @@ class Sending:
         self._drop(out)
         if same and before is not None:
             out.digest, out.first_offset, out.acked = before.digest, before.first_offset, before.acked_chunks
-            out.reading.generation = before.generation or ""
+            out.compare_with, out.reading.generation = None, before.generation or ""
+            out.resumed = before.resumed
             self._records.write([out.row("sent", time.time())])
         elif before is not None:
             self._records.write([out.row("abandoned", time.time(), "its content changed")])
@@ -303,7 +274,9 @@ class Sending:
         self._again(out.path, delay)
 
     def _send_abandoned(self, path: str, generation: str, partition: int) -> None:
-        self._producer.send(partition, native.key(path), b"", native.abandoned_headers(generation))
+        record = abandonment(path, generation)
+        if record is not None:
+            self._producer.send(partition, record.key, record.value, record.headers)
 
     def _drop(self, out: Outgoing) -> None:
         out.given_up = True
@@ -326,7 +299,7 @@ class Sending:
                 self._refused(out, report.error, report.final, rows)
                 continue
             out.acknowledged(index, report.offset)
-            self.tally.chunk_bytes += report.size
+            self.tally.chunk_bytes += out.length_of(index)
             touched[id(out)] = out
         now = time.time()
         for out in touched.values():
@@ -342,11 +315,11 @@ class Sending:
 
     def _delivered(self, out: Outgoing) -> None:
         self.tally.files += 1
-        self.tally.bytes += out.state.size
+        self.tally.bytes += out.size
         self.tally.last = out.path
         self.tally.failed.pop(out.path, None)
         self._busy.pop(out.path, None)
-        log.debug("sent %s (%d bytes)", out.path, out.state.size)
+        log.debug("sent %s (%d bytes)", out.path, out.size)
         if out.changed_again:
             self._again(out.path, 0.0)
 
@@ -380,13 +353,21 @@ class Sending:
             self.tally.failed[path] = reason
             self._again(path, READ_AGAIN_AFTER)
             return
+        self._fail(path, reason, rows)
+
+    def _fail(self, path: str, reason: str, rows: list[SentFile]) -> None:
         self.tally.failed[path] = reason
         log.error("%s was not sent: %s; it is tried again when it changes", path, reason)
         try:
             state = self._origin.state(path)
         except OSError:
             return
-        rows.append(SentFile(path, "failed", state, reason=reason, updated=time.time()))
+        row = SentFile(path, "failed", state, reason=reason, updated=time.time())
+        before = self._records.get(path)
+        if before is not None:  # a generation that was left unfinished is not forgotten
+            unfinished = None if before.state == "sent" else before.generation
+            row = replace(row, partition=before.partition, generation=unfinished)
+        rows.append(row)
 
 
 def _large_last(out: Outgoing) -> bool:

@@ -7,6 +7,7 @@ longer quiet time up to a bound, and what cannot be seen to be closed has to be 
 from __future__ import annotations
 
 import heapq
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -21,6 +22,10 @@ LONGEST_PAUSE = 30.0
 
 MEMORY = 4 * LONGEST_PAUSE
 """Seconds after which a path that has been left alone starts afresh."""
+
+MOST_REMEMBERED = 20_000
+"""Paths whose versions are counted at once (about 8 MB). Of more, as in a tree that is sent for the first time, the ones
+sent longest ago start afresh."""
 
 MOST_WAITING = 50_000
 """Paths that are waited for at once; beyond it the next scan finds them (about 20 MB)."""
@@ -55,7 +60,7 @@ class Settler:
     lag: float = LAG
     lag_for_all: bool = False
     _waiting: dict[str, _Waiting] = field(default_factory=dict)
-    _history: dict[str, _History] = field(default_factory=dict)
+    _history: OrderedDict[str, _History] = field(default_factory=OrderedDict)
     _queue: list[tuple[float, str]] = field(default_factory=list)
     _swept: float = 0.0
 
@@ -120,14 +125,22 @@ class Settler:
         waiting = self._waiting.get(path)
         return None if waiting is None else waiting.due
 
+    def soonest(self, most: int) -> list[tuple[str, float]]:
+        """Some of the paths that are waited for, the next ones among them, and when they settle. Any thread may ask."""
+        found = []
+        for _, path in self._queue[: 2 * most]:  # the front of a heap holds the least
+            waiting = self._waiting.get(path)
+            if waiting is not None:
+                found.append((path, waiting.due))
+        return sorted(set(found), key=lambda one: one[1])[:most]
+
     def sent(self, path: str, now: float) -> None:
         """A version of this path was begun to be sent."""
-        history = self._history.get(path)
-        if history is None or now - history.sent > MEMORY:
-            self._history[path] = _History(1, now)
-        else:
-            history.versions = min(history.versions + 1, 12)  # 0.5 s doubled 12 times is far beyond the bound
-            history.sent = now
+        history = self._history.pop(path, None)
+        versions = 1 if history is None or now - history.sent > MEMORY else history.versions + 1
+        self._history[path] = _History(min(versions, 12), now)  # 0.5 s doubled 12 times is far beyond the bound
+        if len(self._history) > MOST_REMEMBERED:
+            self._history.popitem(last=False)  # the one sent longest ago, since each is put at the end
 
     def _sweep(self, now: float) -> None:
         if now - self._swept < MEMORY / 4:

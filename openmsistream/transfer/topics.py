@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
-from openmsistream.config import Settings, Wire
-from openmsistream.errors import ConfigError, TopicError
+from openmsistream.errors import AccessRefused, TopicError
+from openmsistream.files.wire import Form, native
 from openmsistream.kafka.admin import Admin, Topic, TopicWish
 from openmsistream.kafka.producer import largest_chunk
 
@@ -18,7 +18,7 @@ PARTITIONS = 4
 _APPEARS_WITHIN = 10.0
 
 
-def ensure_topic(admin: Admin, name: str, wish: TopicWish, chunk_size: int | None) -> Topic:
+def ensure_topic(admin: Admin, name: str, wish: TopicWish, chunk_size: int, form: Form) -> Topic:
     """The topic, made with `wish` when it does not exist; says what it is like. Raises TopicError when it cannot carry files."""
     topic = admin.topic(name)
     if topic is None:
@@ -28,22 +28,17 @@ def ensure_topic(admin: Admin, name: str, wish: TopicWish, chunk_size: int | Non
     elif wish.partitions is not None and wish.partitions != topic.partitions:
         log.warning("topic %s exists already with %d partitions; it is left as it is", name, topic.partitions)
     log.info("%s", describe(topic))
-    check(topic, chunk_size)
+    check(topic, chunk_size, form)
     return topic
-
-
-def check_wire(settings: Settings) -> None:
-    """Raise ConfigError when the config asks for a form of records that this version does not write yet."""
-    if settings.wire is not Wire.NATIVE:
-        raise ConfigError(
-            f"{settings.path} asks for records in OpenMSIStream's form (value.serializer = DataFileChunkSerializer), "
-            "which this version does not write yet",
-            "leave value.serializer out to send in the native form, or use --config local",
-        )
 
 
 def describe(topic: Topic) -> str:
     """A topic's settings, in words."""
+    if not topic.knows_settings:
+        return (
+            f"topic {topic.name}: {topic.partitions} partitions, {topic.replication} replicas; "
+            "this user may not ask for its settings, the usual ones are assumed"
+        )
     time_kept = "for ever" if topic.retention_ms < 0 else f"for {_duration(topic.retention_ms)}"
     size_kept = "" if topic.retention_bytes < 0 else f", at most {topic.retention_bytes / 1e9:.1f} GB a partition"
     return (
@@ -52,14 +47,23 @@ def describe(topic: Topic) -> str:
     )
 
 
-def check(topic: Topic, chunk_size: int | None) -> None:
-    """Raise TopicError when files cannot travel through this topic, in chunks of this size."""
+def check(topic: Topic, chunk_size: int | None, form: Form = native.NATIVE) -> None:
+    """Raise TopicError when files cannot travel through this topic, in chunks of this size as records of this form.
+
+    Without a chunk size it is to be read. Raises AccessRefused when this user has no right to do so.
+    """
+    right = "READ" if chunk_size is None else "WRITE"
+    if topic.rights is not None and right not in topic.rights:
+        raise AccessRefused(
+            f"this user may not {right.lower()} topic {topic.name}",
+            f"ask whoever runs the broker for the right {right.capitalize()} on this topic",
+        )
     if "compact" in topic.cleanup_policy.split(","):
         raise TopicError(
             f"topic {topic.name} has cleanup.policy={topic.cleanup_policy}, which would keep one chunk of each file",
             "set cleanup.policy=delete, or use another topic",
         )
-    if chunk_size is not None and chunk_size > largest_chunk(topic):
+    if chunk_size is not None and chunk_size > largest_chunk(topic, form):
         raise TopicError(
             f"chunks of {chunk_size} bytes (--chunk_size) do not fit topic {topic.name}, "
             f"whose max.message.bytes is {topic.max_message_bytes}",

@@ -11,22 +11,32 @@ from typing import Any, Self
 
 from openmsistream.config import load
 from openmsistream.errors import FolderError
+from openmsistream.files.source import Ranges
+from openmsistream.files.wire import form_of
+from openmsistream.files.wire.msgpack import appended
 from openmsistream.program import arguments, options, progress, run
 
-from .single import send_file
-from .uploader import CHUNK_SIZE
+from . import command_lines
+from .command_lines import CHUNK_SIZE
+from .opening import Select, all_of_it
+from .single import OneFile, send_file
 
 log = logging.getLogger(__name__)
 
-NAME = "UploadDataFile"
+NAME = command_lines.UPLOAD_DATA_FILE
+
+parser = command_lines.of_upload_data_file
 
 
 class UploadDataFile:
     """One file that can be sent. The arguments are those of OpenMSIStream.
 
     Its path on the topic is relative to `rootdir` (default: the file's own folder); `filename_append` is put between
-    its stem and its suffix there.
+    its stem and its suffix there. A subclass whose `select_bytes` gives ranges (first byte, end exclusive) sends only
+    these, one behind the other. `wire_fields` (10 or 9, keyword only) counts for the msgpack form alone.
     """
+
+    select_bytes: Ranges = ()
 
     def __init__(
         self,
@@ -41,6 +51,7 @@ class UploadDataFile:
         self.to_upload = to_upload
         self.rootdir = Path(rootdir).resolve() if rootdir is not None else self.filepath.parent
         self.filename_append = filename_append or ""
+        self._wire_fields: int = kwargs.pop("wire_fields", 10)
         self._common = options.CommonOptions.take(kwargs)
         self.logger = self._common.logger(NAME)
         self._stopped = threading.Event()
@@ -48,7 +59,7 @@ class UploadDataFile:
             relative = self.filepath.relative_to(self.rootdir)
         except ValueError:
             raise FolderError(f"{self.filepath} is not below {self.rootdir}", "name another rootdir") from None
-        self.relative_path = relative.with_name(relative.stem + self.filename_append + relative.suffix).as_posix()
+        self.relative_path = appended(relative.as_posix(), self.filename_append)
 
     def upload_whole_file(
         self, config_path: str | Path, topic: str, n_threads: int = 2, chunk_size: int = CHUNK_SIZE
@@ -57,9 +68,11 @@ class UploadDataFile:
         settings = load(config_path)
         for warning in settings.warnings:
             log.warning("%s", warning)
+        form = form_of(settings.wire, self._wire_fields, original=self.filename, appendix=self.filename_append)
+        what = OneFile(self.filepath, self.relative_path, form, chunk_size, lambda path: self.select_bytes)
         size = self.filepath.stat().st_size
         with progress.file_bar(self.filename, size, live=self._common.live) as moved:
-            send_file(self.filepath, self.relative_path, topic, settings, chunk_size, moved, self._stopped.is_set)
+            size = send_file(what, topic, settings, moved, self._stopped.is_set)
         log.info("sent %s (%s) to topic %s", self.relative_path, progress.size(size), topic)
 
     def stop(self) -> None:
@@ -79,29 +92,24 @@ class UploadDataFile:
     @classmethod
     def run_from_command_line(cls, args: list[str] | None = None) -> None:
         """Run the program with these arguments, or those of the command line; ends by SystemExit."""
-        raise SystemExit(run.main(lambda: _program(cls, arguments.parse(parser(), args))))
+        parsed = arguments.parse(parser(), args)
+        raise SystemExit(run.main(lambda: _program(cls, parsed), parsed.log_format))
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = arguments.new_parser(NAME, "Send one file to a topic and wait until it is there.")
-    made.add_argument("filepath", type=arguments.existing_file, help="the file to send")
-    made.add_argument("--config", default="test", help="configuration file, by name or path")
-    made.add_argument("--topic_name", default="test", help="topic to send to")
-    made.add_argument(
-        "--chunk_size",
-        type=arguments.int_power_of_two,
-        default=CHUNK_SIZE,
-        metavar="BYTES",
-        help="bytes of a file in one record, a power of two",
-    )
-    made.add_argument("--n_threads", type=arguments.positive_int, default=2, help="taken, not needed any more")
-    arguments.add_logging(made)
-    return made
+def selecting(datafile_type: type[UploadDataFile] | None, root: Path, logger: logging.Logger) -> Select:
+    """The bytes to send of each file below a root, as the `select_bytes` of this class says."""
+    if datafile_type is None or datafile_type is UploadDataFile:
+        return all_of_it
+
+    def select(path: str) -> Ranges:
+        with datafile_type(root / path, rootdir=root, logger=logger) as file:
+            return file.select_bytes
+
+    return select
 
 
 def _program(cls: type[UploadDataFile], args: argparse.Namespace) -> int:
-    with cls(args.filepath, **options.messages_of(args)) as upload:
+    with cls(args.filepath, wire_fields=args.wire_fields, **options.messages_of(args)) as upload:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: upload.stop())
         upload.upload_whole_file(args.config, args.topic_name, args.n_threads, args.chunk_size)

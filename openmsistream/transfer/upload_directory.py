@@ -6,29 +6,39 @@ import argparse
 import logging
 import queue
 import re
+import time
 from pathlib import Path
 from typing import Any, Self
 
 from openmsistream.config import load
 from openmsistream.kafka.admin import TopicWish
+from openmsistream.ledger.live import LiveFile
 from openmsistream.ledger.sent import sent_paths
 from openmsistream.program import arguments, options, progress, run
+from openmsistream.program.logs import say
 
+from . import command_lines
+from .command_lines import CHUNK_SIZE
+from .outgoing import Outgoing
 from .plan import planned
+from .reporting import MOST, Reporter
 from .scan import Skipped
-from .uploader import CHUNK_SIZE, Uploader, UploadOptions
+from .upload_data_file import UploadDataFile, selecting
+from .uploader import Uploader, UploadOptions
 
 log = logging.getLogger(__name__)
 
-NAME = "DataFileUploadDirectory"
+NAME = command_lines.UPLOAD_DIRECTORY
+
+parser = command_lines.of_upload_directory
 
 
 class DataFileUploadDirectory:
     """A folder whose files are sent to a topic. The arguments are those of OpenMSIStream.
 
-    `watchdog_lag_time` None means: closed files leave at once, others after 3 s of quiet. `datafile_type` is kept for
-    programs that pass it. Further keyword arguments: `update_secs`, `streamlevel`, `logger_file`, `filelevel`, and
-    `state_dir`, `topic_partitions`, `topic_replication`, `topic_retention_hours`.
+    `watchdog_lag_time` None means: closed files leave at once, others after 3 s of quiet. Of a `datafile_type`, a subclass
+    of UploadDataFile, `select_bytes` is used. Further keyword arguments: `update_secs`, `streamlevel`, `logger_file`,
+    `filelevel`, and `state_dir`, `topic_partitions`, `topic_replication`, `topic_retention_hours`, `wire_fields`.
     """
 
     def __init__(
@@ -36,7 +46,7 @@ class DataFileUploadDirectory:
         dirpath: str | Path,
         config_path: str | Path,
         upload_regex: str | re.Pattern[str] | None = None,
-        datafile_type: type | None = None,
+        datafile_type: type[UploadDataFile] | None = None,
         watchdog_lag_time: float | None = None,
         use_polling_observer: bool = False,
         **kwargs: Any,
@@ -53,8 +63,10 @@ class DataFileUploadDirectory:
             kwargs.pop("topic_replication", None),
             None if hours is None else int(hours * 3_600_000),
         )
+        self._wire_fields: int = kwargs.pop("wire_fields", 10)
         self._common = options.CommonOptions.take(kwargs)
         self.logger = self._common.logger(NAME)
+        self._select = selecting(datafile_type, self._root, self.logger)
         self.summary = ""
 
     def upload_files_as_added(
@@ -72,7 +84,7 @@ class DataFileUploadDirectory:
         """
         what = UploadOptions(
             self._root, topic, chunk_size, self._regex, self._lag, self._polling, upload_existing, n_threads,
-            self._wish, self._common.state_dir,
+            self._wish, self._common.state_dir, self._wire_fields, self._select,
         )  # fmt: skip
         self._warn()
         uploader = Uploader(what, self._settings)
@@ -81,10 +93,24 @@ class DataFileUploadDirectory:
             self.control_command_queue,
             f"{self._root.name} -> {topic}",
             lambda: snapshot(uploader),
+            report=Reporter(
+                NAME,
+                what.ledger_path,
+                self._report_settings(what, uploader),
+                lambda: snapshot(uploader),
+                lambda: at_work(uploader),
+            ),
             update_secs=self._common.update_secs,
             live=self._common.live,
         )
         return sent_paths(what.ledger_path, topic)
+
+    def _report_settings(self, what: UploadOptions, uploader: Uploader) -> dict[str, object]:
+        """What it was started with, for `openmsistream status`."""
+        return {
+            "regex": None if what.regex is None else what.regex.pattern, "lag": what.lag,
+            "upload_existing": what.upload_existing, "watched": uploader.trusts_events, "config": str(self._settings.path),
+        }  # fmt: skip
 
     def close(self) -> None:
         """Let go of everything; may be called more than once."""
@@ -103,68 +129,40 @@ class DataFileUploadDirectory:
     @classmethod
     def run_from_command_line(cls, args: list[str] | None = None) -> None:
         """Run the program with these arguments, or those of the command line; ends by SystemExit."""
-        raise SystemExit(run.main(lambda: _program(cls, arguments.parse(parser(), args))))
+        parsed = arguments.parse(parser(), args)
+        raise SystemExit(run.main(lambda: _program(cls, parsed), parsed.log_format))
 
 
 def snapshot(uploader: Uploader) -> progress.Snapshot:
     """How far an upload is."""
     tally, sending = uploader.tally, uploader.sending
-    items = tuple(progress.Item(out.path, out.bytes_acked, out.state.size) for out in sending.current)
+    items = tuple(progress.Item(out.path, out.bytes_acked, out.size) for out in sending.current)
     return progress.Snapshot(
         verb="sent", files=tally.files, bytes=tally.bytes, moved=tally.chunk_bytes, failed=len(tally.failed),
-        waiting=sending.waiting + uploader.settling, items=items, trouble=uploader.trouble, last=tally.last,
+        waiting=sending.waiting + len(uploader.settling), items=items, trouble=uploader.trouble, last=tally.last,
     )  # fmt: skip
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = arguments.new_parser(NAME, "Send every file of a folder to a topic, as soon as it has settled.")
-    made.add_argument("upload_dir", type=arguments.existing_dir, help="the folder to send")
-    arguments.add_connection(made)
-    made.add_argument(
-        "--upload_regex", type=arguments.regex, default=None,
-        help="send only files whose path relative to the folder matches this from its start (default: all but hidden "
-        "names, *.log, and lock and partial files)",
-    )  # fmt: skip
-    made.add_argument(
-        "--chunk_size",
-        type=arguments.int_power_of_two,
-        default=CHUNK_SIZE,
-        metavar="BYTES",
-        help="bytes of a file in one record, a power of two",
-    )
-    made.add_argument("--queue_max_size", type=arguments.positive_int, default=500, help="taken, not needed any more")
-    made.add_argument("--upload_existing", action="store_true", help="send also what was there before the first start")
-    made.add_argument(
-        "--watchdog_lag_time", type=arguments.positive_float, default=None,
-        help="seconds of quiet that every file has to wait for (default: a closed file leaves at once, others after 3 s)",
-    )  # fmt: skip
-    made.add_argument(
-        "--use_polling_observer",
-        action="store_true",
-        help="look at the folder every 2 s instead of trusting its events",
-    )
-    made.add_argument(
-        "--n_threads", type=arguments.positive_int, default=2, help="large files that travel side by side"
-    )
-    made.add_argument(
-        "--dry_run", action="store_true", help="list what would be sent and what not, and why; send nothing"
-    )
-    made.add_argument(
-        "--topic_partitions",
-        type=arguments.positive_int,
-        help="partitions, when the topic has to be made",
-    )
-    made.add_argument(
-        "--topic_replication", type=arguments.positive_int, help="replicas, when the topic has to be made"
-    )
-    made.add_argument(
-        "--topic_retention_hours",
-        type=arguments.positive_float,
-        help="hours that records are kept, when the topic has to be made",
-    )
-    options.add_common(made)
-    return made
+def at_work(uploader: Uploader) -> list[LiveFile]:
+    """What is on its way, what cannot be read just now, and what is waited for."""
+    files = [_sending(out) for out in uploader.sending.current]
+    files += [LiveFile(path, "failed", reason=reason) for path, reason in list(uploader.tally.failed.items())[:MOST]]
+    ahead = time.time() - time.monotonic()
+    waiting = uploader.settling.soonest(MOST)
+    return files + [LiveFile(path, "waiting", until=round(due + ahead, 2)) for path, due in waiting]
+
+
+def _sending(out: Outgoing) -> LiveFile:
+    count = out.reading.chunks
+    first = out.first  # another thread may be done with it in this moment
+    reason = ""
+    if first is not None:
+        reason = f"being read for its digest, {progress.size(first.offset)} of {progress.size(out.size)}"
+    elif out.compare_with is not None:
+        reason = f"being read to compare it with what was sent, {progress.size(out.size)}"
+    elif out.preparing:
+        reason = f"being read again up to where it was sent before, {out.resume_at} of {count} chunks"
+    return LiveFile(out.path, "sending", out.acked, count, out.bytes_acked, out.size, reason=reason)
 
 
 def _program(cls: type[DataFileUploadDirectory], args: argparse.Namespace) -> int:
@@ -175,12 +173,13 @@ def _program(cls: type[DataFileUploadDirectory], args: argparse.Namespace) -> in
         args.upload_dir, args.config, args.upload_regex, watchdog_lag_time=args.watchdog_lag_time,
         use_polling_observer=args.use_polling_observer, topic_partitions=args.topic_partitions,
         topic_replication=args.topic_replication, topic_retention_hours=args.topic_retention_hours,
+        wire_fields=args.wire_fields,
         **options.common_of(args),
     )  # fmt: skip
     with upload:
         run.listen_to_keyboard(upload.control_command_queue)
         upload.upload_files_as_added(topic, args.n_threads, args.chunk_size, args.queue_max_size, args.upload_existing)
-        print(upload.summary)
+        say(upload.summary, args.log_format)
     return 0
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import os
 import re
-import secrets
 import sqlite3
 import threading
 import time
@@ -17,26 +15,31 @@ from pathlib import Path
 
 from openmsistream.config import Settings
 from openmsistream.errors import AccessRefused, FolderError, TopicError
-from openmsistream.files.chunk import FileState
+from openmsistream.files.wire import form_of
 from openmsistream.kafka.admin import Admin, Topic, TopicWish
 from openmsistream.kafka.producer import ChunkProducer, Report
 from openmsistream.ledger import filesystem
-from openmsistream.ledger.database import broken, fact
+from openmsistream.ledger.database import broken
 from openmsistream.ledger.location import state_folder
-from openmsistream.ledger.sent import SentFile, SentLedger, finished_states
+from openmsistream.ledger.registries import Registries
+from openmsistream.ledger.requests import answer, asked
+from openmsistream.ledger.sent import INVENTORY, SentFile, SentLedger, finished_states, rows_of
 
+from .command_lines import CHUNK_SIZE
 from .disk.origin import Origin
+from .first_start import all_noted, new_since
+from .folders import check_folder
 from .inbox import Batch, Inbox
+from .opening import Select, all_of_it
 from .scan import Found, Why, scan
 from .selection import Selection
 from .sending import Sending, Tally
 from .settle import LAG, Seen, Settler
-from .topics import check, check_wire, ensure_topic
-from .watch import watch
+from .topics import check, ensure_topic
+from .watch import Watching, watch
 
 log = logging.getLogger(__name__)
 
-CHUNK_SIZE = 524_288
 SCAN_EVERY = 60.0
 POLL_EVERY = 2.0
 """Seconds between scans of the whole tree: beside events they only make sure, without events they are all there is."""
@@ -50,14 +53,19 @@ _TOPIC_EVERY = 10.0
 _ASK_WITHIN = 3.0
 """Seconds that a look at the topic may take: a stop has to wait for it."""
 
+_REQUESTS_EVERY = 1.0
+"""Seconds between looks at what somebody asked to be tried again."""
+
 _MOST_READY = 5_000
 _ANEW_AFTER = 1.0
-_INVENTORY = "inventory"
 
 
 @dataclass(frozen=True)
 class UploadOptions:
-    """What to upload and how. Sizes in bytes, times in seconds. `lag` None: the rules of settle.py."""
+    """What to upload and how. Sizes in bytes, times in seconds. `lag` None: the rules of settle.py.
+
+    `wire_fields`: how many elements a record of the msgpack form has. `select` says which bytes of a path are sent.
+    """
 
     root: Path
     topic: str
@@ -69,6 +77,8 @@ class UploadOptions:
     lanes: int = 2
     wish: TopicWish = field(default_factory=TopicWish)
     state_dir: Path | None = None
+    wire_fields: int = 10
+    select: Select = all_of_it
 
     @property
     def ledger_path(self) -> Path:
@@ -91,17 +101,24 @@ class Uploader:
         self._stopping = threading.Event()
         self._deadline = 0.0
         self._threads: list[threading.Thread] = []
+        self._requests_due = 0.0
         self._settler = Settler(options.lag if options.lag is not None else LAG, options.lag is not None)
         self._inbox = Inbox()
         check_folder(options.root)
-        check_wire(settings)
+        self._form = form_of(settings.wire, options.wire_fields)
         self._trusted = not options.polling and filesystem.is_local(options.root)
         self._admin = Admin.of(settings)
         with contextlib.ExitStack() as stack:
-            self.topic = ensure_topic(self._admin, options.topic, options.wish, options.chunk_size)
+            self.topic = ensure_topic(self._admin, options.topic, options.wish, options.chunk_size, self._form)
             self._origin = stack.enter_context(contextlib.closing(Origin(options.root)))
             self._ledger = stack.enter_context(SentLedger(options.ledger_path))
-            self._baseline_ns = self._baseline()
+            self._registries = Registries(self._ledger, options.topic)
+            is_new = self._use_topic()
+            since = new_since(self._ledger, options.root, options.topic, self._origin.state)
+            self._new_since = 0 if options.upload_existing else since
+            self._inventory_done = all_noted(self._ledger)
+            if is_new:  # said now: what comes after this line is not from before the first start
+                log.info("first start on this folder and topic")
             self._producer, self._sending = self._session()
             self._resources = stack.pop_all()
 
@@ -110,7 +127,7 @@ class Uploader:
     def start(self) -> None:
         """Begin to watch and send, in threads of this object."""
         self._inbox.look_at("", Why.CHECK if self._inventory_done else Why.INVENTORY)
-        self._stop_watching = self._watch()
+        self._watching = self._watch()
         for name, work in (("upload", self._loop), ("scan", self._scan), ("topic", self._follow_topic)):
             thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
             thread.start()
@@ -128,7 +145,8 @@ class Uploader:
         for thread in working:
             thread.join()
         asking.join(1.0)  # it may be waiting for a broker that does not answer; it holds nothing
-        self._stop_watching()
+        if self._watching is not None:
+            self._watching.stop()
         self._resources.close()
 
     @property
@@ -141,9 +159,14 @@ class Uploader:
         return self._producer.connection.trouble
 
     @property
-    def settling(self) -> int:
-        """Files that are waited for."""
-        return len(self._settler)
+    def settling(self) -> Settler:
+        """The files that are waited for."""
+        return self._settler
+
+    @property
+    def trusts_events(self) -> bool:
+        """Is the folder watched, and not only looked at from time to time?"""
+        return self._trusted
 
     @property
     def sending(self) -> Sending:
@@ -165,9 +188,10 @@ class Uploader:
 
     # -- sessions: one for each topic id --------
 
+    def _use_topic(self) -> bool:
+        return self._ledger.use_stream(self.topic.cluster_id, self.topic.name, self.topic.topic_id)
+
     def _session(self) -> tuple[ChunkProducer, Sending]:
-        if self._ledger.use_stream(self.topic.cluster_id, self.topic.name, self.topic.topic_id):
-            log.info("first start on this folder and topic")
         producer = ChunkProducer(self._settings.producer.properties, self.topic, self._inbox.reported)
         sending = Sending(
             self._ledger,
@@ -176,7 +200,9 @@ class Uploader:
             chunk_size=self.options.chunk_size,
             lanes=self.options.lanes,
             tally=self.tally,
+            form=self._form,
             known_too=self.options.upload_existing,
+            select=self.options.select,
             begun=lambda path: self._settler.sent(path, time.monotonic()),
             again=self._look_again,
         )
@@ -197,7 +223,7 @@ class Uploader:
             self._sending.partitions = topic.partitions
             return
         log.warning("topic %s was made again: everything is sent again", topic.name)
-        check(topic, self.options.chunk_size)
+        check(topic, self.options.chunk_size, self._form)
         self._begin_anew(topic)
 
     def _begin_anew(self, topic: Topic) -> None:
@@ -206,6 +232,7 @@ class Uploader:
         self._producer.close()
         self._inbox.forget_reports()
         self.topic = topic
+        self._use_topic()
         self._producer, self._sending = self._session()
         self._inbox.look_at("", Why.CHECK)
 
@@ -248,6 +275,8 @@ class Uploader:
         if self._takes_more:
             for path in self._settler.due(time.monotonic()):
                 self._sending.want(path)
+            self._take_requests(now)
+        self._registries.keep(now, self._paths_on_the_way)
 
     @property
     def _takes_more(self) -> bool:
@@ -264,6 +293,20 @@ class Uploader:
         if reports:
             self._sending.settle(reports)
 
+    def _take_requests(self, now: float) -> None:
+        """Try again what failed and somebody asked for, unless it is waited for in any case."""
+        if now < self._requests_due:
+            return
+        self._requests_due = now + _REQUESTS_EVERY
+        paths = asked(self._ledger.connection)
+        if not paths:
+            return
+        for path in paths:
+            if self._settler.waits_until(path) is None and self._selection.reason_to_skip(path) is None:
+                self._sending.want(path)
+        answer(self.options.ledger_path, paths)
+        log.info("%d files are tried again, as asked for", len(paths))
+
     def _patience(self) -> float:
         """Seconds that the loop may wait for something to come."""
         due = self._settler.next_due() if self._takes_more else None
@@ -278,12 +321,14 @@ class Uploader:
             self._ledger.connection, self._ledger.stream, [f.path for f in found],
             known_too=not self.options.upload_existing,
         )  # fmt: skip
+        inventory = batch.why is Why.INVENTORY
+        met = rows_of(self._ledger.connection, self._ledger.stream, [f.path for f in found]) if inventory else {}
         known = []
         now, now_ns = time.monotonic(), time.time_ns()
         for item in found:
             if finished.get(item.path) == item.state:
                 continue
-            if batch.why is Why.INVENTORY and item.path not in finished and item.state.changed_ns < self._baseline_ns:
+            if inventory and item.path not in met and item.state.changed_ns < self._new_since:
                 known.append(SentFile(item.path, "known", item.state, updated=time.time()))
                 continue
             age = (now_ns - item.state.changed_ns) / 1e9
@@ -291,32 +336,44 @@ class Uploader:
             self._settler.note(item.path, Seen.FOUND, now, quiet_since, item.state)
         if known:
             self._ledger.write(known)
-        if batch.why is Why.INVENTORY and batch.last:
-            self._ledger.set_fact(_INVENTORY, "done")
+        if inventory and batch.last:
+            self._ledger.set_fact(INVENTORY, "done")
 
     def _finish(self) -> None:
         """After a stop: small files that were begun and chunks that are on their way are waited for, until the deadline."""
         self._sending.pump(lambda: True, begin=False)
+        on_the_way = self._paths_on_the_way()
         self._sending.give_up_reading()
         while not self._producer.idle and time.monotonic() < self._deadline:
             self._take_reports(self._inbox.take(min(0.1, max(0.0, self._deadline - time.monotonic()))).reports)
+        self._registries.finish(on_the_way)
+
+    def _paths_on_the_way(self) -> list[str]:
+        return [out.path for out in self._sending.current]
 
     # -- beside the loop ---------------------------------------------------------------------------------
 
-    def _watch(self) -> Callable[[], None]:
+    def _watch(self) -> Watching | None:
         """Begin to watch, where events can be trusted."""
         if self._trusted:
             try:
                 return watch(self.options.root, self._inbox)
             except OSError as error:
-                self._trusted = False
-                log.warning("%s", _watch_advice(error))
-        return lambda: None
+                self._do_without_events(error)
+        return None
+
+    def _do_without_events(self, error: OSError) -> None:
+        """Look at the whole tree more often; what events still come make things faster."""
+        self._trusted = False
+        log.warning("%s", _watch_advice(error))
+
+    @property
+    def _scan_every(self) -> float:
+        return SCAN_EVERY if self._trusted else POLL_EVERY
 
     def _scan(self) -> None:
         """Scan folders when asked, and the whole tree from time to time."""
-        every = SCAN_EVERY if self._trusted else POLL_EVERY
-        next_whole = time.monotonic() + every
+        next_whole = time.monotonic() + self._scan_every
         while not self._stopping.is_set() and not self._inbox.closed:
             if not self._origin.is_in_place():
                 raise FolderError(
@@ -326,6 +383,9 @@ class Uploader:
             asked = self._inbox.next_folder(min(1.0, max(0.0, next_whole - time.monotonic())))
             if asked is None and time.monotonic() < next_whole:
                 continue
+            if self._trusted and self._watching is not None and (trouble := self._watching.trouble()) is not None:
+                self._do_without_events(trouble)
+                next_whole = time.monotonic()
             folder, why = asked or ("", Why.CHECK)
             began = time.monotonic()
             for items in scan(self.options.root, self._selection, folder, self._stopping.is_set):
@@ -333,7 +393,7 @@ class Uploader:
             if not self._stopping.is_set():
                 self._inbox.found(Batch([], why, last=True))
             if folder == "":
-                next_whole = time.monotonic() + max(every, _SCAN_SHARE * (time.monotonic() - began))
+                next_whole = time.monotonic() + max(self._scan_every, _SCAN_SHARE * (time.monotonic() - began))
 
     def _follow_topic(self) -> None:
         gone = False
@@ -353,48 +413,12 @@ class Uploader:
             gone = False
             self._inbox.topic_is(topic)
 
-    def _baseline(self) -> int:
-        """The time, by the root's file system, of the very first start: what is older when it is first met is known."""
-        now = str(_file_system_time(self.options.root))
-        with self._ledger.transaction() as connection:
-            first = int(fact(connection, "first_start_ns", now))
-            self._inventory_done = fact(connection, _INVENTORY, "begun") == "done"
-        return 0 if self.options.upload_existing else first
-
-
-def check_folder(root: Path) -> None:
-    """Raise FolderError unless this is a folder that can be read."""
-    if not root.exists():
-        raise FolderError(f"the folder {root} does not exist", "make it, or correct the name")
-    if not root.is_dir():
-        raise FolderError(f"{root} is a file, not a folder", "name the folder that it is in")
-    try:
-        with os.scandir(root) as entries:
-            next(entries, None)
-    except OSError as error:
-        raise FolderError(
-            f"the folder {root} cannot be read: {error.strerror}", "give this user the right to"
-        ) from error
-
-
-def _file_system_time(root: Path) -> int:
-    """The present time in ns by the clock of the root's file system, or by ours when nothing can be written there."""
-    probe = root / f".oms-{secrets.token_hex(8)}"
-    try:
-        probe.touch(exist_ok=False)
-        try:
-            return FileState.of(probe.stat()).ctime_ns
-        finally:
-            probe.unlink()
-    except OSError:
-        return time.time_ns()
-
 
 def _watch_advice(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EMFILE):
         return (
             "the system's limit of watched folders is reached, so the folder is scanned every "
-            f"{POLL_EVERY:g} s instead; raise it with: sysctl fs.inotify.max_user_watches=1048576 "
+            f"{POLL_EVERY:g} s instead; raise it with: sysctl -w fs.inotify.max_user_watches=1048576 "
             "fs.inotify.max_user_instances=1024"
         )
     return f"the folder cannot be watched ({error.strerror or error}), so it is scanned every {POLL_EVERY:g} s instead"

@@ -6,11 +6,12 @@ folder, too many at once, a queue that ran over) asks for a scan.
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,8 @@ _WANTED: list[type[FileSystemEvent]] = [
 ]  # fmt: skip
 """Opens, reads and attribute changes are left to the kernel: each event costs 60 microseconds of Python."""
 
+_IN_CREATE = 0x100
+
 
 class Notes(Protocol):
     """Who is told. Called from the watcher's thread."""
@@ -44,21 +47,55 @@ class Notes(Protocol):
         ...
 
 
-def watch(root: Path, notes: Notes) -> Callable[[], None]:
-    """Begin to watch a tree; gives the function that ends it.
+class Watching:
+    """A tree that is being watched; `stop` it."""
 
-    Raises OSError when the system cannot watch it, for example because its limit of watches is reached.
-    """
+    def __init__(self, observer: BaseObserver, root: Path) -> None:
+        self._observer = observer
+        self._root = root
+
+    def trouble(self) -> OSError | None:
+        """Why not all of the tree is being watched; None when, as far as can be told, it is.
+
+        watchdog passes over a folder that it may not watch, and a thread of it that dies tells nobody.
+        """
+        if not self._observer.is_alive() or not all(emitter.is_alive() for emitter in self._observer.emitters):
+            return OSError(0, "its watcher has ended")
+        return _limit_reached(self._root)
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._observer.stop()
+        self._observer.join(5.0)
+
+
+def watch(root: Path, notes: Notes) -> Watching:
+    """Begin to watch a tree. Raises OSError when the system cannot watch it, or not all of it."""
     logging.getLogger("watchdog").setLevel(logging.INFO)  # below it, a line for each event, those of our ledger too
     observer = _observer()
     observer.schedule(_Handler(root, notes), str(root), recursive=True, event_filter=_WANTED)
     observer.start()
+    return Watching(observer, root)
 
-    def stop() -> None:
-        observer.stop()
-        observer.join(5.0)
 
-    return stop
+def _limit_reached(root: Path) -> OSError | None:
+    """The error when one more folder could not be watched: then some of this tree may be unwatched already.
+
+    Linux gives each user so many watches in all. Asked by trying, with a watch that is gone again at once.
+    """
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    queue = libc.inotify_init()
+    if queue < 0:
+        return None  # too many queues, which is no limit of ours: we have one
+    try:
+        if libc.inotify_add_watch(queue, os.fsencode(root), _IN_CREATE) >= 0:
+            return None
+        number = ctypes.get_errno()
+        return OSError(number, os.strerror(number)) if number == errno.ENOSPC else None
+    finally:
+        os.close(queue)
 
 
 def _observer() -> BaseObserver:

@@ -60,13 +60,13 @@ def test_each_value_knows_its_origin(read: Load) -> None:
 
 def test_everything_else_is_the_users(read: Load) -> None:
     oauth = (
-        "sasl.mechanisms = OAUTHBEARER\nsasl.oauthbearer.method = oidc\nssl.key.location = /k\nfetch.min.bytes = 7\n"
+        "sasl.mechanisms = OAUTHBEARER\nsasl.oauthbearer.method = oidc\nssl.key.password = /k\nfetch.min.bytes = 7\n"
     )
     properties = read(f"[consumer]\n{oauth}group.instance.id = one\n").consumer.properties
     expected = {
         "sasl.mechanisms": "OAUTHBEARER",
         "sasl.oauthbearer.method": "oidc",
-        "ssl.key.location": "/k",
+        "ssl.key.password": "/k",
         "fetch.min.bytes": "7",
         "group.instance.id": "one",
     }
@@ -166,16 +166,48 @@ def test_a_property_of_one_role_in_broker_reaches_that_role_only(read: Load) -> 
     assert got.admin.properties == {"bootstrap.servers": "a:1"}
 
 
+def test_topics_are_asked_for_with_the_access_of_a_client_when_broker_has_only_the_address(read: Load) -> None:
+    got = read("[broker]\nbootstrap.servers = a:1\n[consumer]\nsecurity.protocol = SSL\nssl.ca.pem = x\nacks = 1\n")
+    assert got.admin.properties == {"bootstrap.servers": "a:1", "security.protocol": "SSL", "ssl.ca.pem": "x"}
+
+
 @pytest.mark.parametrize(("text", "number"), [("2000000", "2000000"), ("2000000.0", "2000000"), ("2e6", "2000000")])
 def test_a_size_that_we_calculate_with_becomes_digits(read: Load, text: str, number: str) -> None:
     assert read(f"[producer]\nbatch.size = {text}\n").producer.properties["batch.size"] == number
 
 
-@pytest.mark.parametrize("text", ["big", "nan", "inf", "-1", "1.5", ""])
-def test_a_size_that_is_no_number_is_refused(read: Load, text: str) -> None:
-    with pytest.raises(ConfigError, match="is not a number of bytes") as caught:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("big", "is not a number"), ("nan", "is not a number"), ("inf", "is not a number"), ("", "is not a number"),
+        ("10 s", "is not a number"), ("-1", "is not a number of bytes"), ("1.5", "is not a whole number"),
+    ],
+)  # fmt: skip
+def test_a_number_that_is_none_is_refused_with_its_line(read: Load, text: str, why: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         read(f"[producer]\nmessage.max.bytes = {text}\n")
-    assert f"message.max.bytes = {text!r} (file [producer])" in caught.value.what
+    assert f", line 4: message.max.bytes = {text!r} (file [producer]) {why}" in caught.value.what
+    assert caught.value.advice.startswith("write it in digits, such as message.max.bytes = 1")
+
+
+def test_any_whole_number_becomes_digits_since_the_client_would_take_its_first_ones(read: Load) -> None:
+    got = read("[consumer]\nsession.timeout.ms = 6e3\nfetch.min.bytes = 0x10\n").consumer.properties
+    assert got["session.timeout.ms"] == "6000"
+    assert got["fetch.min.bytes"] == "16"
+
+
+def test_parts_of_a_millisecond_are_a_number_where_the_client_takes_them(read: Load) -> None:
+    assert read("[producer]\nlinger.ms = 0.5\n").producer.properties["linger.ms"] == "0.5"
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_refused(read: Load) -> None:
+    with pytest.raises(ConfigError, match=r"socket.keepalive.enable = 'maybe' .* is neither true nor false"):
+        read("[producer]\nsocket.keepalive.enable = maybe\n")
+
+
+def test_a_certificate_that_is_not_there_is_named_with_its_line(read: Load) -> None:
+    with pytest.raises(ConfigError, match=r"line 4: ssl.ca.location = /nowhere .* there is no such file"):
+        _ = read("[producer]\nssl.ca.location = /nowhere\n").producer.properties
 
 
 def test_no_reset_is_an_error_as_it_says(read: Load) -> None:

@@ -61,7 +61,7 @@ def test_a_variable_that_is_not_set_is_named_with_its_place(read: Load, tmp_path
     with pytest.raises(ConfigError) as caught:
         read("[producer]\nsasl.password = $UNSET\n")
     assert caught.value.what == (
-        f"{tmp_path / 'mine.config'}, [producer] sasl.password: the environment variable UNSET is not set"
+        f"{tmp_path / 'mine.config'}, line 4, [producer] sasl.password: the environment variable UNSET is not set"
     )
     assert caught.value.advice == "set UNSET before the program is started"
 

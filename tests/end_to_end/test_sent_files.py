@@ -22,7 +22,7 @@ def arrive(lab: Lab, limit: float = 30.0) -> None:
 
 def test_the_two_programs_carry_new_files_of_all_sizes(lab: Lab) -> None:
     up, down = lab.upload_program(), lab.download_program()
-    up.wait_for("made topic")
+    up.wait_for("first start")
     down.wait_for("reading as a member of group")
     put(lab.source, "small.csv", "1,2,3\n")
     put(lab.source, "empty.dat")
@@ -32,6 +32,16 @@ def test_the_two_programs_carry_new_files_of_all_sizes(lab: Lab) -> None:
     assert (up.stop(), down.stop()) == (0, 0)
     assert re.search(r"sent 4 files, 4\.0 MB", up.said)
     assert re.search(r"received 4 files, 4\.0 MB", down.said)
+
+
+def test_a_log_that_is_kept_elsewhere_changes_nothing_of_what_is_sent(lab: Lab, tmp_path: Path) -> None:
+    up = lab.upload_program("--logger_file_path", tmp_path / "elsewhere" / "my.log")
+    up.wait_for("first start")
+    with lab.downloading():
+        put(lab.source, "a/b.dat", "content")
+        arrive(lab)
+    assert up.stop() == 0
+    assert list((tmp_path / "elsewhere").iterdir())
 
 
 NAMES = [
@@ -152,7 +162,7 @@ def test_a_link_that_leads_outside_is_skipped_and_one_that_stays_inside_is_sent(
 def test_upload_regex_decides_alone_and_download_regex_takes_a_part(lab: Lab) -> None:
     up = lab.upload_program("--upload_regex", r"(keep|also)/.*\.(log|csv)$")
     down = lab.download_program("--download_regex", "keep/")
-    up.wait_for("made topic")
+    up.wait_for("first start")
     for path in ("keep/a.log", "keep/b.csv", "also/c.csv", "keep/d.txt", "other/keep/e.csv"):
         put(lab.source, path, path)
     expect(lambda: files_of(lab.target).keys() == {"keep/a.log", "keep/b.csv"}, shown=lambda: up.said + down.said)
@@ -229,7 +239,7 @@ def test_a_file_whose_times_were_touched_and_not_its_bytes_is_not_sent_again(lab
 
 def test_a_second_program_on_the_same_folder_and_topic_ends_with_a_clear_line(lab: Lab) -> None:
     first = lab.upload_program()
-    first.wait_for("made topic")
+    first.wait_for("first start")
     expect(lambda: (lab.source / "LOGS" / f"upload-{lab.topic}.sqlite").exists())
     second = lab.upload_program()
     assert second.ends() == 8
@@ -260,7 +270,7 @@ def test_a_file_that_is_appended_to_and_closed_all_the_time_is_sent_a_few_times_
 
 def test_the_polling_observer_finds_new_rewritten_and_moved_files(lab: Lab) -> None:
     up = lab.upload_program("--use_polling_observer", "--watchdog_lag_time", "0")
-    up.wait_for("made topic")
+    up.wait_for("first start")
     with lab.downloading():
         put(lab.source, "sub/a.dat", "one")
         put(lab.source, "b.tmp", "b").rename(lab.source / "b.dat")
@@ -269,8 +279,16 @@ def test_the_polling_observer_finds_new_rewritten_and_moved_files(lab: Lab) -> N
         arrive(lab)
 
 
+class Blind:
+    """A watch that sees nothing and does not know it."""
+
+    def trouble(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 def test_the_scan_alone_is_enough_when_every_event_is_lost(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploader_module, "watch", lambda root, notes: lambda: None)
+    monkeypatch.setattr(uploader_module, "watch", lambda root, notes: Blind())
     monkeypatch.setattr(uploader_module, "SCAN_EVERY", 0.5)
     with lab.uploading(), lab.downloading():
         put(lab.source, "new/a.dat", "one")

@@ -33,8 +33,9 @@ def of_file(path: str, content: bytes, chunk_size: int = 8, generation: str = ""
     whole = digest.of(content)
     records: list[Sent] = []
     for n, at in enumerate(starts):
-        end = whole if at == starts[-1] else None
-        chunk = Chunk(path, generation, n, at, len(content), 1, content[at : at + chunk_size], end)
+        last = at == starts[-1]
+        chunk = Chunk(path, generation, n, at, len(content), 1, content[at : at + chunk_size],
+                      whole if last else None, n + 1 if last else None)  # fmt: skip
         records.append((native.key(path), chunk.data, native.headers(chunk)))
     return records
 

@@ -40,7 +40,8 @@ def meaning(vector: Vector) -> Chunk | Abandoned:
     fields = {name: value for name, value in vector["meaning"].items() if name != "kind"}
     if vector["meaning"]["kind"] == "abandoned":
         return Abandoned(**fields)
-    return Chunk(**fields, data=bytes.fromhex(vector["value"]))
+    count = None if fields["digest"] is None else fields["index"] + 1
+    return Chunk(**fields, data=bytes.fromhex(vector["value"]), count=count)
 
 
 @named(VALID)

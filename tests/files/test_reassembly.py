@@ -17,7 +17,7 @@ def chunks_of(data: bytes, length: int) -> list[Chunk]:
     starts = range(0, len(data), length) or [0]
     return [
         Chunk("a", GENERATION, i, at, len(data), 5, data[at : at + length],
-              digest.of(data) if at + length >= len(data) else None)
+              *((digest.of(data), i + 1) if at + length >= len(data) else ()))
         for i, at in enumerate(starts)
     ]  # fmt: skip
 
@@ -58,7 +58,7 @@ def test_a_set_of_indexes_is_a_set(numbers: list[int]) -> None:
 
 FORGED = st.builds(
     lambda index, offset, data, last: Chunk(
-        "a", GENERATION, index, offset, 20, 5, data, digest.of(b"") if last else None
+        "a", GENERATION, index, offset, 20, 5, data, *((digest.of(b""), index + 1) if last else ())
     ),
     st.integers(0, 6),
     st.integers(0, 20),
@@ -90,7 +90,7 @@ def test_a_second_and_different_last_chunk_is_a_contradiction() -> None:
     reassembly = Reassembly(chunks[0])
     reassembly.place(chunks[3])
     with pytest.raises(Contradiction, match="later ones have come"):
-        reassembly.place(Chunk("a", GENERATION, 2, 8, 10, 5, b"89", digest.of(b"")))
+        reassembly.place(Chunk("a", GENERATION, 2, 8, 10, 5, b"89", chunks[3].digest, 3))
     assert reassembly.count is None
 
 
@@ -99,14 +99,14 @@ def test_a_chunk_behind_the_last_one_is_a_contradiction() -> None:
     reassembly = Reassembly(chunks[0])
     reassembly.place(chunks[1])
     with pytest.raises(Contradiction, match="chunk 7 came, and the file ends with chunk 1"):
-        reassembly.place(Chunk("a", GENERATION, 7, 7, 10, 5, b"7", None))
+        reassembly.place(Chunk("a", GENERATION, 7, 7, 10, 5, b"7"))
 
 
 def test_more_bytes_than_the_file_has_are_a_contradiction() -> None:
     reassembly = Reassembly(chunks_of(b"0123", 4)[0])
     reassembly.place(chunks_of(b"0123", 4)[0])
     with pytest.raises(Contradiction, match="more bytes have come than the file's 4"):
-        reassembly.place(Chunk("a", GENERATION, 1, 1, 4, 5, b"123", digest.of(b"")))
+        reassembly.place(Chunk("a", GENERATION, 1, 1, 4, 5, b"123", None, 2))
 
 
 @pytest.mark.parametrize("other", [{"path": "b"}, {"size": 9}, {"mtime_ns": 6}])
@@ -120,7 +120,7 @@ def test_a_chunk_that_speaks_of_another_file_is_a_contradiction(other: dict[str,
 def test_overlapping_chunks_are_found_before_the_file_is_put_together() -> None:
     reassembly = Reassembly(Chunk("a", GENERATION, 0, 0, 6, 5, b"012"))
     for chunk in (Chunk("a", GENERATION, 0, 0, 6, 5, b"012"), Chunk("a", GENERATION, 1, 2, 6, 5, b"2"),
-                  Chunk("a", GENERATION, 2, 4, 6, 5, b"45", digest.of(b""))):  # fmt: skip
+                  Chunk("a", GENERATION, 2, 4, 6, 5, b"45", digest.of(b""), 3)):  # fmt: skip
         reassembly.place(chunk)
     assert reassembly.complete
     with pytest.raises(Contradiction, match="overlap or leave a hole at byte 2"):

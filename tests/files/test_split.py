@@ -37,7 +37,9 @@ class Disk:
         except FileNotFoundError:
             raise Changed("it vanished while it was read") from None
 
-    def reading(self, chunk_size: int = 4, now: Callable[[], FileState] | None = None) -> Reading:
+    def reading(
+        self, chunk_size: int = 4, now: Callable[[], FileState] | None = None, *, digest_first: bool = False
+    ) -> Reading:
         file = self.path.open("rb", buffering=0)
         return Reading(
             file,
@@ -47,6 +49,7 @@ class Disk:
             chunk_size,
             now or self.now,
             lambda: self.state.changed_ns + self.later,
+            digest_first=digest_first,
         )
 
 
@@ -220,3 +223,88 @@ def test_a_reading_that_ends_after_the_tick_is_not_racy(disk: Disk) -> None:
     disk.later = LATER
     list(all_of(reading))
     assert not reading.racy
+
+
+# -- a file that is read before it is sent
+
+
+def twice(disk: Disk, chunk_size: int = 4, meanwhile: Callable[[], None] = lambda: None) -> Iterator[Chunk]:
+    """The chunks of a form whose chunks each carry the digest of the whole file."""
+    reading = disk.reading(chunk_size, digest_first=True)
+    first = reading.first_reading()
+    if first is not None:
+        while not first.done:
+            first.step()
+        reading.on_from(first)
+    meanwhile()
+    yield from all_of(reading)
+
+
+@given(whole=st.binary(max_size=100), chunk_size=st.integers(1, 40))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_chunk_carries_the_digest_of_the_whole_file(disk: Disk, whole: bytes, chunk_size: int) -> None:
+    disk.write(whole)
+    chunks = list(twice(disk, chunk_size))
+    assert b"".join(chunk.data for chunk in chunks) == whole
+    count = max(1, -(-len(whole) // chunk_size))
+    assert [(chunk.index, chunk.count) for chunk in chunks] == [(index, count) for index in range(count)]
+    assert {chunk.digest for chunk in chunks} == {digest.of(whole, digest.SHA512)}
+
+
+def test_a_file_of_one_chunk_needs_no_first_reading(disk: Disk) -> None:
+    assert disk.reading(10, digest_first=True).first_reading() is None
+    assert disk.reading(9, digest_first=True).first_reading() is not None
+    assert disk.reading(9).first_reading() is None
+
+
+@pytest.mark.parametrize("at", [0, 5, 9])
+def test_what_differs_between_the_two_readings_never_reaches_its_last_chunk(disk: Disk, at: int) -> None:
+    def unseen() -> None:
+        with disk.path.open("r+b") as file:
+            file.seek(at)
+            file.write(b"X")
+
+    state = disk.state
+    disk.now = lambda: state  # type: ignore[method-assign]
+    given_out = []
+    with pytest.raises(Changed, match="it was written to while it was read"):
+        given_out += list(twice(disk, meanwhile=unseen))
+    assert not any(chunk.is_last for chunk in given_out)
+
+
+def test_a_file_that_shrinks_while_it_is_read_for_the_first_time_says_to_what(disk: Disk) -> None:
+    first = disk.reading(digest_first=True).first_reading()
+    assert first is not None
+    first.step()
+    os.truncate(disk.path, 6)
+    with pytest.raises(Changed, match="it shrank to 6 bytes while it was read"):
+        first.step()
+
+
+def test_the_second_reading_begins_behind_what_has_been_sent(disk: Disk) -> None:
+    whole = list(twice(disk))
+    reading = disk.reading(digest_first=True)
+    first = reading.first_reading()
+    assert first is not None
+    while not first.done:
+        first.step()
+        if first.index == 2:
+            assert first.digest == digest.of(b"01234567")
+            first.sent_up_to_here()
+    reading.on_from(first)
+    rest = list(all_of(reading))
+    assert [(c.index, c.offset, c.data, c.digest) for c in rest] == [
+        (c.index, c.offset, c.data, c.digest) for c in whole[2:]
+    ]
+    assert reading.digest == digest.of(b"0123456789")
+
+
+def test_looking_at_the_state_in_between_does_not_move_the_reading(disk: Disk) -> None:
+    disk.later = 0
+    reading = disk.reading()
+    reading.read()
+    disk.later = LATER
+    rest = [reading.read()]
+    reading.check_unchanged()
+    rest += all_of(reading)
+    assert b"".join(chunk.data for chunk in rest) == b"456789"

@@ -247,6 +247,13 @@ def test_a_commit_of_another_program_is_taken_with_its_offset(metadata: str) -> 
     assert unstamped(Commit(5, metadata), ONE) == Commit(5, metadata)
 
 
+@given(st.text("ABCXYZabcxyz0189+/-_", min_size=22, max_size=22), st.integers(0, 2**40))
+def test_every_letter_that_the_id_of_a_topic_may_have_is_understood(topic_id: str, position: int) -> None:
+    commit = Progress(position + 9, frozenset({position, position + 3})).commit()
+    assert unstamped(stamped(commit, topic_id), topic_id) == commit
+    assert unstamped(stamped(commit, topic_id), "another") is None
+
+
 def test_the_longest_metadata_and_its_stamp_stay_within_what_a_broker_takes() -> None:
     progress = Progress(0)
     for number in range(MAX_OPEN):

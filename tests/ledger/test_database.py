@@ -7,12 +7,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from openmsistream.errors import LedgerError
-from openmsistream.ledger.database import VERSION, Ledger, fact, reader
+from openmsistream.ledger import database
+from openmsistream.ledger.database import VERSION, Ledger, fact, is_in_use, reader, stream_in_use, under
 from openmsistream.ledger.sent import SCHEMA, SentLedger
 
 ROOT = Path(__file__).parents[2]
@@ -178,3 +180,59 @@ def test_a_reader_of_a_damaged_ledger_says_so(tmp_path: Path) -> None:
     (tmp_path / "l.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(LedgerError, match="is damaged"):
         reader(tmp_path / "l.sqlite")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def test_a_ledger_is_in_use_as_long_as_a_program_holds_it(place: Path) -> None:
+    assert not is_in_use(place)
+    with SentLedger(place):
+        assert is_in_use(place)
+        assert is_in_use(place)  # asking takes nothing away
+    assert not is_in_use(place)
+
+
+def test_asking_whether_it_is_in_use_keeps_no_program_from_starting(place: Path) -> None:
+    SentLedger(place).close()
+    assert not is_in_use(place)
+    SentLedger(place).close()
+
+
+def test_the_stream_in_use_is_the_one_last_worked_on(place: Path) -> None:
+    with SentLedger(place) as ledger:
+        assert stream_in_use(ledger.connection) is None
+        for topic_id in ("a", "b", "a"):
+            ledger.use_stream("cluster", "t", topic_id)
+        assert stream_in_use(ledger.connection) == (1, "t")
+
+
+@pytest.mark.parametrize(
+    ("below", "found"), [("", 6), ("a", 3), ("a/b", 1), ("a-", 1), ("a/b/", 0), ("x", 0), ("é", 1)]
+)
+def test_below_a_path_is_the_path_itself_and_what_is_in_it(below: str, found: int) -> None:
+    paths = ["a", "a/b", "a/z", "a-", "a0", "é/x"]
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE t (path TEXT PRIMARY KEY)")
+        connection.executemany("INSERT INTO t VALUES (?)", ((path,) for path in paths))
+        condition, parameters = under(below)
+        assert connection.execute(f"SELECT count(*) FROM t WHERE {condition}", parameters).fetchone() == (found,)
+
+
+def test_a_ledger_at_rest_is_read_where_nothing_may_be_written(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite wants to make a file beside a ledger even to read it; in a folder of somebody else it may not."""
+    SentLedger(place).close()
+    as_it_is = database._open_to_read
+
+    def refused(path: Path, how: str) -> sqlite3.Connection:
+        if how == "mode=ro":
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+        return as_it_is(path, how)
+
+    monkeypatch.setattr(database, "_open_to_read", refused)
+    database.reader(place).close()
+    place.with_name(place.name + "-wal").write_bytes(b"not yet in the ledger itself")
+    with pytest.raises(LedgerError, match=r"cannot be read .*; try again, as the user that the program runs as"):
+        database.reader(place)

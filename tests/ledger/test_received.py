@@ -18,7 +18,7 @@ from openmsistream.ledger.received import (
     quarantined,
 )
 
-ROW = ReceivedFile("a", "delivered", "g1", 0, 10, 1000, 5, -7, "blake3:0", None, 1.5)
+ROW = ReceivedFile("a", "delivered", "g1", 0, 10, 1000, 1001, 5, -7, "blake3:0", None, 1.5)
 FAILED = replace(ROW, state="failed", generation="g2", first_offset=20, reason="it would not")
 HALF = IncompleteFile(0, 30, "g3", "b", 35, 2.5, False, "chunk 4")
 BAD = QuarantinedRecord("t", 0, 1, 1000, "bad", b"k", b"v", 1, [("h", "x")], 3.5)

@@ -37,6 +37,7 @@ def test_the_defaults_are_those_that_people_know(parser: argparse.ArgumentParser
         "logger_stream_level": 20,
         "logger_file_path": None,
         "logger_file_level": 30,
+        "log_format": "text",
         "config": "test",
         "topic_name": "test",
         "consumer_topic_name": "test",

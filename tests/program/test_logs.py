@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from openmsistream.errors import FolderError
-from openmsistream.program.logs import level_of, log_file, logging_to
+from openmsistream.program.logs import level_of, log_file, logging_to, say
 
 log = logging.getLogger("openmsistream.test")
 
@@ -115,3 +116,39 @@ def test_a_name_with_a_dot_is_a_file_and_one_without_a_folder(tmp_path: Path) ->
     assert log_file(tmp_path / "x.log", "Upload") == tmp_path / "x.log"
     assert log_file(tmp_path / "x", "Upload") == tmp_path / "x" / "Upload.log"
     assert log_file(tmp_path / "my.logs", "Upload") == tmp_path / "my.logs" / "Upload.log"
+
+
+def test_a_json_line_has_time_in_utc_level_logger_and_message(capsys: Capture) -> None:
+    with logging_to(form="json"):
+        log.warning("%s\nfiles %s", 3, "é\u2028")
+    line = shown(capsys)
+    assert line.count("\n") == 1
+    said = json.loads(line)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said.pop("time"))
+    assert said == {"level": "WARNING", "logger": "openmsistream.test", "message": "3\nfiles é\u2028"}
+
+
+def test_a_json_line_of_an_exception_has_its_traceback(capsys: Capture) -> None:
+    with logging_to(form="json"):
+        try:
+            raise KeyError("x")
+        except KeyError:
+            log.exception("failed")
+    assert json.loads(shown(capsys))["exc"].endswith("KeyError: 'x'")
+
+
+def test_the_file_has_the_same_form(capsys: Capture, tmp_path: Path) -> None:
+    with logging_to(file=tmp_path / "program.log", form="json"):
+        log.error("again")
+    assert json.loads((tmp_path / "program.log").read_text(encoding="utf-8"))["message"] == "again"
+
+
+def test_the_last_word_is_plain_text(capsys: Capture) -> None:
+    say("sent 1 files", "text")
+    say("it broke", "text", error=True)
+    assert capsys.readouterr() == ("sent 1 files\n", "error: it broke\n")
+
+
+def test_the_last_word_can_be_json(capsys: Capture) -> None:
+    say("it broke", "json", error=True)
+    assert json.loads(shown(capsys)).items() >= {("level", "ERROR"), ("message", "it broke")}

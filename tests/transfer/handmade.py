@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from openmsistream.config.wire import Wire
 from openmsistream.files import digest
 from openmsistream.files.chunk import Chunk
-from openmsistream.files.wire import native
+from openmsistream.files.wire import form_of, native
 from openmsistream.kafka.commits import Commit, Progress
 from openmsistream.kafka.record import Record
 from openmsistream.ledger.database import reader
@@ -40,8 +41,22 @@ def chunks_of(path: str, data: bytes, length: int = 4, *, mtime_ns: int = MTIME,
             mtime_ns,
             data[at : at + length],
             whole if at + length >= len(data) else None,
+            i + 1 if at + length >= len(data) else None,
         )
         for i, at in enumerate(range(0, len(data), length) or [0])
+    ]
+
+
+OPENMSISTREAM = form_of(Wire.OPENMSISTREAM)
+
+
+def msgpack_chunks_of(path: str, data: bytes, length: int = 4, *, mtime_ns: int = MTIME) -> list[Chunk]:
+    """The chunks of a version as the msgpack form has them."""
+    starts = range(0, len(data), length) or [0]
+    whole = digest.of(data, digest.SHA512)
+    return [
+        Chunk(path, "", i, at, None, mtime_ns, data[at : at + length], whole, len(starts))
+        for i, at in enumerate(starts)
     ]
 
 
@@ -70,6 +85,15 @@ class Topic:
     def abandoned(self, chunk: Chunk) -> Record:
         return self.raw(native.key(chunk.path), b"", list(native.abandoned_headers(chunk.generation)))
 
+    def msgpack(self, path: str, data: bytes, length: int = 4, *, mtime_ns: int = MTIME) -> list[Record]:
+        """A file as one producer of the msgpack form sends it to one partition."""
+        return [self.openmsistream(chunk) for chunk in msgpack_chunks_of(path, data, length, mtime_ns=mtime_ns)]
+
+    def openmsistream(self, chunk: Chunk, timestamp_ms: int = 0) -> Record:
+        """A chunk in the msgpack form."""
+        written = OPENMSISTREAM.record(chunk)
+        return self.raw(written.key, written.value, None, timestamp_ms)
+
     def file(self, path: str, data: bytes, length: int = 4, *, wrong: bool = False) -> list[Chunk]:
         chunks = chunks_of(path, data, length, wrong=wrong)
         for chunk in chunks:
@@ -90,6 +114,7 @@ class Inside:
         *,
         give_up_after: float = 1e9,
         regex: str | None = None,
+        partitions: int = 1,
     ) -> None:
         root.mkdir(exist_ok=True)
         self.root = root
@@ -107,7 +132,7 @@ class Inside:
         self.tally = Tally()
         self.receiving = Receiving(
             self.ledger, self.known, self.target, self.space, self.finisher, self.tally,
-            regex=re.compile(regex) if regex else None, give_up_after=give_up_after,
+            regex=re.compile(regex) if regex else None, give_up_after=give_up_after, partitions=partitions,
         )  # fmt: skip
         self.commits = dict(commits or {})
         started = {0: Progress(0)} | {p: Progress.of(c) for p, c in self.commits.items()}

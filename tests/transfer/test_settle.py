@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openmsistream.files.chunk import FileState
-from openmsistream.transfer.settle import LAG, LONGEST_PAUSE, MEMORY, Seen, Settler
+from openmsistream.transfer.settle import LAG, LONGEST_PAUSE, MEMORY, MOST_REMEMBERED, Seen, Settler
 
 
 def test_the_first_close_leaves_at_once() -> None:
@@ -64,6 +64,15 @@ def test_a_path_that_was_left_alone_starts_afresh() -> None:
     settler.sent("a", 2.0 + MEMORY + 41.0)
     settler.note("a", Seen.CLOSED, 2.0 + MEMORY + 50.0)
     assert settler.waits_until("a") == pytest.approx(2.0 + MEMORY + 50.5)
+
+
+def test_of_very_many_paths_the_versions_of_the_latest_are_remembered() -> None:
+    settler = Settler()
+    for number in range(MOST_REMEMBERED + 1):
+        settler.sent(str(number), 0.0)
+    settler.note("0", Seen.CLOSED, 1.0)
+    settler.note(str(MOST_REMEMBERED), Seen.CLOSED, 1.0)
+    assert settler.due(1.0) == ["0"]
 
 
 def test_one_path_does_not_slow_another() -> None:
@@ -191,3 +200,13 @@ def test_on_a_polled_tree_a_file_that_is_still_growing_waits_until_two_scans_fin
     settler.note("a", Seen.FOUND, 10.0, state=FileState(8, 8, 8, 1))
     assert settler.due(10.9) == []
     assert settler.due(11.1) == ["a"]
+
+
+def test_the_soonest_are_told_with_their_times() -> None:
+    settler = Settler(lag=3.0)
+    for number in range(50):
+        settler.note(f"f{number}", Seen.TOUCHED, float(number))
+    settler.note("f0", Seen.TOUCHED, 100.0)
+    assert settler.soonest(3) == [("f1", 4.0), ("f2", 5.0), ("f3", 6.0)]
+    settler.due(200.0)
+    assert settler.soonest(3) == []

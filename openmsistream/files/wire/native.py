@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 
 from openmsistream.files import digest, names
-from openmsistream.files.chunk import Abandoned, Chunk
+from openmsistream.files.chunk import Abandoned, Chunk, new_generation
+
+from .form import Unusable, Written
 
 VERSION_HEADER = "oms"
 VERSION = b"1"
@@ -23,17 +25,15 @@ _SIGNED = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _MAX = 2**63 - 1
 
 
-class Unusable(ValueError):
-    """A record that cannot be used; the text is the reason, for the quarantine."""
-
-
 def key(path: str) -> bytes:
     """The record's key: the path in UTF-8."""
     return path.encode("utf-8")
 
 
 def headers(chunk: Chunk) -> list[tuple[str, bytes]]:
-    """The headers of a chunk's record."""
+    """The headers of a chunk's record. The chunk must know the size and the time of its file."""
+    assert chunk.size is not None
+    assert chunk.mtime_ns is not None
     out = [
         (VERSION_HEADER, VERSION),
         ("gen", chunk.generation.encode("ascii")),
@@ -52,6 +52,33 @@ def abandoned_headers(generation: str) -> list[tuple[str, bytes]]:
     return [(VERSION_HEADER, VERSION), ("gen", generation.encode("ascii")), ("abandoned", b"1")]
 
 
+class Native:
+    """The form as a writer uses it: a file is read once, its digest travels with the last chunk."""
+
+    overhead = OVERHEAD + names.MAX_PATH_BYTES
+    digest_first = False
+
+    def new_generation(self) -> str:
+        return new_generation()
+
+    def began(self, generation: str) -> bool:
+        return _GENERATION.fullmatch(generation) is not None
+
+    def partition_key(self, path: str) -> bytes:
+        return key(path)
+
+    def record(self, chunk: Chunk) -> Written:
+        return Written(key(chunk.path), chunk.data, headers(chunk))
+
+
+NATIVE = Native()
+
+
+def abandonment(path: str, generation: str) -> Written:
+    """The record that gives a generation up."""
+    return Written(key(path), b"", abandoned_headers(generation))
+
+
 def decode(key: bytes | None, value: bytes | None, fields: Mapping[str, bytes | None]) -> Chunk | Abandoned:
     """The chunk that a record holds, checked against every limit; raises Unusable."""
     version = fields.get(VERSION_HEADER)
@@ -66,20 +93,20 @@ def decode(key: bytes | None, value: bytes | None, fields: Mapping[str, bytes | 
     if value is None:
         raise Unusable("its value is null (kept for deleted paths, which are not sent yet)")
     index, offset, size = (_number(fields, name) for name in ("chunk", "offset", "size"))
-    return _checked(
-        Chunk(path, generation, index, offset, size, _number(fields, "mtime", _SIGNED), value, _digest(fields))
-    )
+    mtime_ns, found = _number(fields, "mtime", _SIGNED), _digest(fields)
+    count = None if found is None else index + 1
+    return _checked(Chunk(path, generation, index, offset, size, mtime_ns, value, found, count), size)
 
 
-def _checked(chunk: Chunk) -> Chunk:
-    """The chunk, when its place in the file is possible."""
-    if chunk.end > chunk.size:
-        raise Unusable(f"its bytes end at {chunk.end}, behind the file's end at {chunk.size}")
+def _checked(chunk: Chunk, size: int) -> Chunk:
+    """The chunk, when its place in a file of this size is possible."""
+    if chunk.end > size:
+        raise Unusable(f"its bytes end at {chunk.end}, behind the file's end at {size}")
     if (chunk.index == 0) != (chunk.offset == 0):
         raise Unusable(f"chunk {chunk.index} cannot begin at byte {chunk.offset}")
-    if chunk.is_last != (chunk.end == chunk.size):
+    if chunk.is_last != (chunk.end == size):
         raise Unusable("the mark of the last chunk and the end of the file do not fall together")
-    if not chunk.data and chunk.size:
+    if not chunk.data and size:
         raise Unusable("it is empty, and the file is not")
     if chunk.index > chunk.offset:
         raise Unusable(f"chunk {chunk.index} cannot begin at byte {chunk.offset}")

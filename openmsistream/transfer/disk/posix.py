@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -142,6 +143,12 @@ class Target:
     def sync(self, fd: int) -> None:
         """Make a file's bytes durable."""
         _sync(fd)
+
+    def write_out(self, fd: int) -> None:
+        """Begin to write a file's bytes to disk without waiting, and drop from the system's cache what is there already."""
+        if hasattr(os, "posix_fadvise"):
+            with contextlib.suppress(OSError):  # a hint: what it would have done is done later
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def replace(self, folder: Folder, part: str, name: str) -> None:
         """Put a part under its name, in place of what is there."""

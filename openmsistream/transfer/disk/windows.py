@@ -81,6 +81,9 @@ class Target:
     def sync(self, fd: int) -> None:
         os.fsync(fd)
 
+    def write_out(self, fd: int) -> None:
+        """There is no such hint on Windows."""
+
     def replace(self, folder: Folder, part: str, name: str) -> None:
         source, destination = os.path.join(folder.path, part), os.path.join(folder.path, name)
         there = os.path.basename(os.path.realpath(destination))  # spelt as the disk has it

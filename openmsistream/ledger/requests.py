@@ -1,0 +1,46 @@
+"""Files that somebody asked to be tried again: written by another process, taken by the program that works on the ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+from .database import broken
+
+_AT_ONCE = 500
+"""Requests that a program takes in one turn, so that a million of them do not fill its memory."""
+
+
+def ask(ledger: Path, paths: Iterable[str], now: float) -> None:
+    """Ask for these paths to be tried again. `now` is Unix time. Raises LedgerError.
+
+    A program at work writes to the same ledger: the two take turns, by SQLite's own lock.
+    """
+    _write(ledger, "INSERT OR REPLACE INTO request VALUES (?, ?)", ((path, now) for path in paths))
+
+
+def asked(connection: sqlite3.Connection) -> list[str]:
+    """Some of the paths that are asked for, the oldest requests first; costs next to nothing when there are none."""
+    return [str(path) for (path,) in connection.execute("SELECT path FROM request ORDER BY asked LIMIT ?", (_AT_ONCE,))]
+
+
+def is_asked(connection: sqlite3.Connection, path: str) -> bool:
+    """Will this path be tried again?"""
+    return connection.execute("SELECT 1 FROM request WHERE path=?", (path,)).fetchone() is not None
+
+
+def answer(ledger: Path, paths: Iterable[str]) -> None:
+    """These are being tried again. Raises LedgerError."""
+    _write(ledger, "DELETE FROM request WHERE path=?", ((path,) for path in paths))
+
+
+def _write(ledger: Path, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Write through a connection of its own: the ledger's other connections belong to other threads and processes."""
+    try:
+        place = f"{ledger.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(place, uri=True, timeout=30)) as connection, connection:
+            connection.executemany(statement, rows)
+    except sqlite3.DatabaseError as error:
+        raise broken(ledger, error) from error

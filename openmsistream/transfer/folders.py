@@ -1,0 +1,56 @@
+"""The folders that programs work on: there, and usable as asked, or an error that says why not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from openmsistream.errors import FolderError
+
+_ANOTHER = "name another folder"
+_WRITABLE = {
+    errno.EACCES: f"give this user the right to, or {_ANOTHER}",
+    errno.EPERM: f"give this user the right to, or {_ANOTHER}",
+    errno.EROFS: f"have it mounted for writing, or {_ANOTHER}",
+    errno.ENOSPC: f"make room there, or {_ANOTHER}",
+    errno.EDQUOT: f"make room there, or {_ANOTHER}",
+}
+
+
+def check_folder(root: Path) -> None:
+    """Raise FolderError unless this is a folder that can be read."""
+    if not root.exists():
+        raise FolderError(f"the folder {root} does not exist", "make it, or correct the name")
+    if not root.is_dir():
+        raise FolderError(f"{root} is a file, not a folder", "name the folder that it is in")
+    try:
+        with os.scandir(root) as entries:
+            next(entries, None)
+    except OSError as error:
+        raise FolderError(
+            f"the folder {root} cannot be read: {error.strerror}", "give this user the right to"
+        ) from error
+
+
+def prepare_folder(root: Path) -> None:
+    """Make the target folder when it is missing; raise FolderError unless files can be made in it."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise FolderError(f"{root} is a file, not a folder", "name a folder to write to") from error
+    except OSError as error:
+        raise FolderError(f"the folder {root} cannot be made: {error.strerror}", "make it, or name another") from error
+    probe = root / f".oms-{secrets.token_hex(8)}"  # asking for rights would not tell why there are none
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        raise FolderError(
+            f"the folder {root} cannot be written to: {error.strerror}", _WRITABLE.get(error.errno or 0, _ANOTHER)
+        ) from error
+    try:
+        os.listdir(root)
+    except OSError as error:
+        raise FolderError(f"the folder {root} cannot be read: {error.strerror}", _WRITABLE[errno.EACCES]) from error
