@@ -21,7 +21,9 @@ _TOPIC_RIGHTS = (
     "ask whoever runs the broker for rights on this topic: Describe and Read to receive, Describe and Write to send"
 )
 _GROUP_RIGHTS = "ask whoever runs the broker for the right Read on this group, or name another with --consumer_group_id"
-_CLUSTER_RIGHTS = "ask whoever runs the broker for this right of the user"
+_CLUSTER_RIGHTS = (
+    "ask whoever runs the broker for this right; to send, brokers before Kafka 3 want IdempotentWrite on the cluster"
+)
 _NETWORK = "check bootstrap.servers, the network, and that the broker runs"
 _TOPIC = "check the topic's name and its settings on the broker"
 _SMALLER = "use a smaller --chunk_size, or raise max.message.bytes of the topic"

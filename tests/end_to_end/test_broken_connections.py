@@ -85,7 +85,7 @@ def test_a_producer_that_is_refused_for_good_ends_the_program(lab: Lab) -> None:
     up.stop()
     up.join()
     assert isinstance(up.error, AccessRefused)
-    assert "check user, password" in str(up.error)
+    assert "ask whoever runs the broker for this right" in str(up.error)
 
 
 def test_more_files_than_may_be_waited_for_are_all_sent(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
