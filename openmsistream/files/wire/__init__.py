@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from openmsistream.config.wire import Wire
-from openmsistream.files.chunk import Abandoned, Chunk
+from openmsistream.files.chunk import Abandoned, Chunk, is_named_by_content
 
 from . import msgpack, native
 from .form import Form, Unusable, Written
@@ -26,7 +26,7 @@ def form_of(wire: Wire, fields: int = 10, *, original: str = "", appendix: str =
 
 def abandonment(path: str, generation: str) -> Written | None:
     """The record that gives this generation up, in the form in which it was begun; the msgpack form has no such record."""
-    return None if msgpack.began(generation) else native.abandonment(path, generation)
+    return None if is_named_by_content(generation) else native.abandonment(path, generation)
 
 
 def decode(key: bytes | None, value: bytes | None, headers: Headers | None) -> Chunk | Abandoned:

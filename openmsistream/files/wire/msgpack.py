@@ -17,7 +17,7 @@ from blake3 import blake3
 
 from openmsistream.errors import UsageError
 from openmsistream.files import names
-from openmsistream.files.chunk import Chunk, new_generation
+from openmsistream.files.chunk import CONTENT_MARK, Chunk, is_named_by_content, new_generation
 
 from .form import Unusable, Written
 
@@ -35,7 +35,6 @@ _DIGITS = re.compile(rb"[0-9]{1,19}")
 _HASH_LENGTH = 64
 _BILLION = 10**9
 
-_MARK = "m"
 _ARRAY, _DOUBLE = 0x90, 0xCB
 _FLOAT = struct.Struct(">Bd")
 
@@ -63,10 +62,10 @@ class Msgpack:
 
     def new_generation(self) -> str:
         """An id for the ledger; readers make their own (`_generation`)."""
-        return _MARK + new_generation()
+        return CONTENT_MARK + new_generation()
 
     def began(self, generation: str) -> bool:
-        return began(generation)
+        return is_named_by_content(generation)
 
     def partition_key(self, path: str) -> bytes:
         """The path in UTF-8, as in the native form, with the name that it has on this disk.
@@ -89,11 +88,6 @@ class Msgpack:
         tail = _FLOAT.pack(_DOUBLE, seconds(chunk.mtime_ns or 0)) if self.fields == max(FIELDS) else b""
         # by hand from here: packing the data with the library would copy them twice
         return Written(key.encode("utf-8"), b"".join((head, _binary(len(chunk.data)), chunk.data, tail)), [])
-
-
-def began(generation: str) -> bool:
-    """Was the generation of this id begun in the msgpack form?"""
-    return generation.startswith(_MARK)
 
 
 def seconds(ns: int) -> float:
@@ -240,4 +234,4 @@ def _ns(mtime: float) -> int:
 def _generation(path: str, file_hash: bytes, mtime: float | None, count: int) -> str:
     """The id of the version that these make up: `m` and 32 hex digits, never an id of the native form."""
     facts = path.encode("utf-8"), file_hash, struct.pack(">dQ", mtime or 0.0, count)
-    return _MARK + blake3(b"\0".join(facts)).hexdigest(length=16)
+    return CONTENT_MARK + blake3(b"\0".join(facts)).hexdigest(length=16)
