@@ -10,6 +10,7 @@ help:
 	@echo "make check        style, types, layering"
 	@echo "make bench        figures for this machine, as ratios"
 	@echo "make campaign     KILLS=1000: programs and broker killed at random points"
+	@echo "make interop      our programs and those of the published OpenMSIStream together (a part of make test)"
 	@echo "make test-lowest  the tests with the oldest libraries that are supported"
 	@echo "make clean        remove what these targets made"
 
@@ -37,6 +38,9 @@ bench: $(VENV)/ready
 campaign: $(VENV)/ready
 	$(BIN)/python -m pytest -m campaign --override-ini addopts=-q tests/campaign --kills $(KILLS)
 
+interop: $(VENV)/ready
+	$(BIN)/python -m pytest tests/interop
+
 test-lowest:
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements/lowest.txt --editable ".[broker,test]"
@@ -50,4 +54,4 @@ lock:
 clean:
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test check bench campaign test-lowest lock clean
+.PHONY: help demo test check bench campaign interop test-lowest lock clean

@@ -13,10 +13,12 @@ from openmsistream.config import load
 from openmsistream.ledger.live import LiveFile
 from openmsistream.program import arguments, options, progress, run
 from openmsistream.program.logs import say
+from openmsistream.program.runnable import Runnable
 
 from . import command_lines
 from .command_lines import GIVE_UP_AFTER
 from .downloader import Downloader, DownloadOptions
+from .lanes import Tally
 from .reporting import MOST, Reporter
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ NAME = command_lines.DOWNLOAD_DIRECTORY
 parser = command_lines.of_download_directory
 
 
-class DataFileDownloadDirectory:
+class DataFileDownloadDirectory(Runnable):
     """A folder in which the files of a topic appear. The arguments are those of OpenMSIStream.
 
     `consumer_group_id` "create_new" (or None) means a group of this installation, which goes on where it was after a
@@ -62,8 +64,11 @@ class DataFileDownloadDirectory:
         )
         self.logger = self._common.logger(NAME)
         self.summary = ""
+        self._tally = Tally()
+        self.consumer_topic_name = topic_name
+        self.consumer_group_id = group
 
-    def reconstruct(self) -> tuple[int, int, int, list[str]]:
+    def reconstruct(self) -> tuple[int, int, int, list[Path]]:
         """Receive files until "q" is put into `control_command_queue` or a signal comes.
 
         Gives the numbers of records read, of records used, of files delivered, and the paths of the last of these.
@@ -71,6 +76,7 @@ class DataFileDownloadDirectory:
         for warning in self._settings.warnings:
             log.warning("%s", warning)
         downloader = Downloader(self._options, self._settings)
+        self._tally = downloader.tally
         log.info("reading as a member of group %s", downloader.group)
         self.summary = run.run(
             downloader,
@@ -87,8 +93,27 @@ class DataFileDownloadDirectory:
             update_secs=self._common.update_secs,
             live=self._common.live,
         )
-        tally = downloader.tally
-        return tally.records, tally.records - tally.quarantined, tally.files, list(tally.recent)
+        return self.n_msgs_read, self.n_msgs_processed, self.n_processed_files, self.recent_processed_filepaths
+
+    @property
+    def n_msgs_read(self) -> int:
+        """Records read so far."""
+        return self._tally.records
+
+    @property
+    def n_msgs_processed(self) -> int:
+        """Records used so far."""
+        return self._tally.records - self._tally.quarantined
+
+    @property
+    def n_processed_files(self) -> int:
+        """Files delivered so far."""
+        return self._tally.files
+
+    @property
+    def recent_processed_filepaths(self) -> list[Path]:
+        """The relative paths of the last files that were delivered."""
+        return [Path(path) for path in self._tally.recent]
 
     def _report_settings(self, group: str) -> dict[str, object]:
         """What it was started with, for `openmsistream status`."""
@@ -106,9 +131,24 @@ class DataFileDownloadDirectory:
         self.close()
 
     @classmethod
+    def own_parser(cls) -> argparse.ArgumentParser:
+        return parser()
+
+    @classmethod
+    def get_init_args_kwargs(cls, parsed_args: argparse.Namespace) -> tuple[list[Any], dict[str, Any]]:
+        args = parsed_args
+        kwargs = {
+            "filepath_regex": args.download_regex,
+            "consumer_group_id": args.consumer_group_id,
+            "from_beginning": args.from_beginning,
+            "give_up_after": args.give_up_after,
+        }
+        return [args.output_dir, args.config, args.consumer_topic_name], {**kwargs, **options.common_of(args)}
+
+    @classmethod
     def run_from_command_line(cls, args: list[str] | None = None) -> None:
         """Run the program with these arguments, or those of the command line; ends by SystemExit."""
-        parsed = arguments.parse(parser(), args)
+        parsed = arguments.parse(cls.get_argument_parser(), args)
         raise SystemExit(run.main(lambda: _program(cls, parsed), parsed.log_format))
 
 
@@ -133,12 +173,8 @@ def at_work(downloader: Downloader) -> list[LiveFile]:
 
 
 def _program(cls: type[DataFileDownloadDirectory], args: argparse.Namespace) -> int:
-    download = cls(
-        args.output_dir, args.config, args.consumer_topic_name, filepath_regex=args.download_regex,
-        consumer_group_id=args.consumer_group_id, from_beginning=args.from_beginning, give_up_after=args.give_up_after,
-        **options.common_of(args),
-    )  # fmt: skip
-    with download:
+    init_args, init_kwargs = cls.get_init_args_kwargs(args)
+    with cls(*init_args, **init_kwargs) as download:
         run.listen_to_keyboard(download.control_command_queue)
         download.reconstruct()
         say(download.summary, args.log_format)

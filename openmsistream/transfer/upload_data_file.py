@@ -15,6 +15,7 @@ from openmsistream.files.source import Ranges
 from openmsistream.files.wire import form_of
 from openmsistream.files.wire.msgpack import appended
 from openmsistream.program import arguments, options, progress, run
+from openmsistream.program.runnable import Runnable
 
 from . import command_lines
 from .command_lines import CHUNK_SIZE
@@ -28,7 +29,7 @@ NAME = command_lines.UPLOAD_DATA_FILE
 parser = command_lines.of_upload_data_file
 
 
-class UploadDataFile:
+class UploadDataFile(Runnable):
     """One file that can be sent. The arguments are those of OpenMSIStream.
 
     Its path on the topic is relative to `rootdir` (default: the file's own folder); `filename_append` is put between
@@ -90,9 +91,18 @@ class UploadDataFile:
         self.close()
 
     @classmethod
+    def own_parser(cls) -> argparse.ArgumentParser:
+        return parser()
+
+    @classmethod
+    def get_init_args_kwargs(cls, parsed_args: argparse.Namespace) -> tuple[list[Any], dict[str, Any]]:
+        kwargs = {"wire_fields": parsed_args.wire_fields, **options.messages_of(parsed_args)}
+        return [parsed_args.filepath], kwargs
+
+    @classmethod
     def run_from_command_line(cls, args: list[str] | None = None) -> None:
         """Run the program with these arguments, or those of the command line; ends by SystemExit."""
-        parsed = arguments.parse(parser(), args)
+        parsed = arguments.parse(cls.get_argument_parser(), args)
         raise SystemExit(run.main(lambda: _program(cls, parsed), parsed.log_format))
 
 
@@ -109,7 +119,8 @@ def selecting(datafile_type: type[UploadDataFile] | None, root: Path, logger: lo
 
 
 def _program(cls: type[UploadDataFile], args: argparse.Namespace) -> int:
-    with cls(args.filepath, wire_fields=args.wire_fields, **options.messages_of(args)) as upload:
+    init_args, init_kwargs = cls.get_init_args_kwargs(args)
+    with cls(*init_args, **init_kwargs) as upload:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: upload.stop())
         upload.upload_whole_file(args.config, args.topic_name, args.n_threads, args.chunk_size)

@@ -16,6 +16,7 @@ from openmsistream.ledger.live import LiveFile
 from openmsistream.ledger.sent import sent_paths
 from openmsistream.program import arguments, options, progress, run
 from openmsistream.program.logs import say
+from openmsistream.program.runnable import Runnable
 
 from . import command_lines
 from .command_lines import CHUNK_SIZE
@@ -33,7 +34,7 @@ NAME = command_lines.UPLOAD_DIRECTORY
 parser = command_lines.of_upload_directory
 
 
-class DataFileUploadDirectory:
+class DataFileUploadDirectory(Runnable):
     """A folder whose files are sent to a topic. The arguments are those of OpenMSIStream.
 
     `watchdog_lag_time` None means: closed files leave at once, others after 3 s of quiet. Of a `datafile_type`, a subclass
@@ -127,9 +128,26 @@ class DataFileUploadDirectory:
             log.warning("%s", warning)
 
     @classmethod
+    def own_parser(cls) -> argparse.ArgumentParser:
+        return parser()
+
+    @classmethod
+    def get_init_args_kwargs(cls, parsed_args: argparse.Namespace) -> tuple[list[Any], dict[str, Any]]:
+        args = parsed_args
+        kwargs = {
+            "watchdog_lag_time": args.watchdog_lag_time,
+            "use_polling_observer": args.use_polling_observer,
+            "topic_partitions": args.topic_partitions,
+            "topic_replication": args.topic_replication,
+            "topic_retention_hours": args.topic_retention_hours,
+            "wire_fields": args.wire_fields,
+        }
+        return [args.upload_dir, args.config, args.upload_regex], {**kwargs, **options.common_of(args)}
+
+    @classmethod
     def run_from_command_line(cls, args: list[str] | None = None) -> None:
         """Run the program with these arguments, or those of the command line; ends by SystemExit."""
-        parsed = arguments.parse(parser(), args)
+        parsed = arguments.parse(cls.get_argument_parser(), args)
         raise SystemExit(run.main(lambda: _program(cls, parsed), parsed.log_format))
 
 
@@ -169,14 +187,8 @@ def _program(cls: type[DataFileUploadDirectory], args: argparse.Namespace) -> in
     topic = args.producer_topic_name
     if args.dry_run:
         return _dry_run(args, topic)
-    upload = cls(
-        args.upload_dir, args.config, args.upload_regex, watchdog_lag_time=args.watchdog_lag_time,
-        use_polling_observer=args.use_polling_observer, topic_partitions=args.topic_partitions,
-        topic_replication=args.topic_replication, topic_retention_hours=args.topic_retention_hours,
-        wire_fields=args.wire_fields,
-        **options.common_of(args),
-    )  # fmt: skip
-    with upload:
+    init_args, init_kwargs = cls.get_init_args_kwargs(args)
+    with cls(*init_args, **init_kwargs) as upload:
         run.listen_to_keyboard(upload.control_command_queue)
         upload.upload_files_as_added(topic, args.n_threads, args.chunk_size, args.queue_max_size, args.upload_existing)
         say(upload.summary, args.log_format)

@@ -1,0 +1,68 @@
+"""The published OpenMSIStream in an environment of its own, and a topic and folders for each test.
+
+The environment is made once, in pytest's cache. Where it cannot be made (no network, a Python that is too new for it) these
+tests are left out, which is said at the end of the run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mixed_lab import MixedLab
+
+from openmsistream.broker import RunningBroker
+from openmsistream.transfer import uploader
+
+VERSION = "1.8.8"
+_PIP_WITHIN = 300
+_NOT_RUN = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def published(pytestconfig: pytest.Config) -> Path:
+    """The Python of an environment with the published package in it."""
+    place = pytestconfig.cache.mkdir(f"openmsistream-{VERSION}-py{sys.version_info.major}{sys.version_info.minor}")
+    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    ready = place / "ready"
+    if not ready.exists():
+        pip = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            f"openmsistream=={VERSION}",
+        ]
+        for command in ([sys.executable, "-m", "venv", "--clear", str(place)], pip):
+            try:
+                subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PIP_WITHIN)
+            except (subprocess.SubprocessError, OSError) as error:
+                reason = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1]
+                pytestconfig.stash[_NOT_RUN] = f"OpenMSIStream {VERSION} cannot be installed here ({reason})"
+                pytest.skip(pytestconfig.stash[_NOT_RUN])
+        ready.touch()
+    return python
+
+
+@pytest.fixture
+def lab(broker: RunningBroker, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MixedLab]:
+    """This test's own topic and folders; its programs are ended afterwards. Inside this process the lag is a second."""
+    monkeypatch.setattr(uploader, "LAG", 1.0)
+    monkeypatch.delenv("OPENMSISTREAM_STATE_DIR", raising=False)
+    made = MixedLab(broker.address, tmp_path)
+    made.python = published
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if _NOT_RUN in config.stash:
+        terminalreporter.write_line(f"tests/interop was not run: {config.stash[_NOT_RUN]}", yellow=True)
