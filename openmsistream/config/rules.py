@@ -28,6 +28,7 @@ PRODUCER_DEFAULTS = {
 CONSUMER_DEFAULTS = {
     "auto.offset.reset": "earliest",  # a new reader gets what is there
     "queued.max.messages.kbytes": "16384",  # memory of a reader that falls behind
+    "queued.min.messages": "2000",  # of small files 100,000 took 200 MB: librdkafka counts their bytes, not what each costs
     "fetch.queue.backoff.ms": "10",  # librdkafka's second of waiting stalls a reader whose queue was full
     "session.timeout.ms": "10000",  # after kill -9 a restarted reader waits this long for its files, not 45 s
     "fetch.wait.max.ms": "100",  # how long fetch.min.bytes of a file may hold back the last chunk

@@ -6,9 +6,8 @@ every queued chunk is one more to be sent again after a crash (measured; see doc
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -58,18 +57,18 @@ class Report:
 
 
 class ChunkProducer:
-    """Sends records to one topic. `on_report` is called from this object's own thread, once for each record sent.
+    """Sends records to one topic, and tells by `reports` what became of each. Use it in one thread; `close` it.
 
-    Use it in one thread; `close` it.
+    No thread stands between librdkafka and the one that sends: to pass on each acknowledgement by itself cost a fifth
+    of the upload's CPU time (measured; see docs/performance.md).
     """
 
-    def __init__(self, properties: Mapping[str, str], topic: Topic, on_report: Callable[[Report], None]) -> None:
+    def __init__(self, properties: Mapping[str, str], topic: Topic) -> None:
         self.topic = topic
         self.connection = Connection(properties.get("bootstrap.servers", ""))
-        self._on_report = on_report
+        self._reports: list[Report] = []
         self._unacknowledged: dict[int, int] = {}
         self._bytes = self._records = 0
-        self._ending = threading.Event()
         sizes = fitting(properties, topic)
         self._most_bytes, self._most_records = _most(properties, sizes, topic)
         config = self.connection.config({**properties, **sizes})
@@ -77,8 +76,6 @@ class ChunkProducer:
             self._client = Producer(config)
         except KafkaException as error:
             raise bad_property(error, "[broker] or [producer]", properties) from error
-        self._poller = threading.Thread(target=self._poll, name="delivery-reports", daemon=True)
-        self._poller.start()
 
     def room(self, partition: int) -> bool:
         """May another record be sent to this partition now? All partitions together stay below librdkafka's queue."""
@@ -116,7 +113,7 @@ class ChunkProducer:
                 )
                 break
             except BufferError:  # only when a config file makes librdkafka's queue smaller than one chunk
-                self._ending.wait(0.01)
+                self._client.poll(0.01)
                 if time.monotonic() > patience:
                     self._refused(Report(token, partition, cost, -1), KafkaError(KafkaError._QUEUE_FULL))
                     break
@@ -127,6 +124,21 @@ class ChunkProducer:
         self._unacknowledged[partition] = self._unacknowledged.get(partition, 0) + cost
         self._bytes += cost
         self._records += 1
+
+    def reports(self, timeout: float = 0.0) -> list[Report]:
+        """What became of records since the last call, after waiting at most so many seconds for the first of them.
+
+        To be asked again and again even when nothing is unacknowledged: this is when the client tells what it has met.
+        """
+        self._client.poll(0.0 if self._reports else timeout)
+        taken, self._reports = self._reports, []
+        return taken
+
+    @property
+    def heard(self) -> bool:
+        """Are there reports to be taken?"""
+        self._client.poll(0)
+        return bool(self._reports)
 
     def release(self, report: Report) -> None:
         """What this report says has been written down: its room in the window is free again."""
@@ -140,26 +152,20 @@ class ChunkProducer:
 
     def close(self) -> None:
         """End without waiting for what is unacknowledged."""
-        self._ending.set()
-        self._poller.join()
         self._client.purge()
         self._client.flush(1.0)
-
-    def _poll(self) -> None:
-        while not self._ending.is_set():
-            self._client.poll(0.2)
 
     def _report(self, token: object, partition: int, cost: int, error: KafkaError | None, message: Message) -> None:
         if error is None:
             self.connection.answered()
-            self._on_report(Report(token, partition, cost, message.offset() or 0))
+            self._reports.append(Report(token, partition, cost, message.offset() or 0))
             return
         self._refused(Report(token, partition, cost, -1), error)
 
     def _refused(self, report: Report, error: KafkaError) -> None:
         if error.fatal() or error.code() == KafkaError._FATAL:
             self.connection.heard_fatal(error)
-        self._on_report(replace(report, error=self._translated(error), final=error.code() in _FINAL))
+        self._reports.append(replace(report, error=self._translated(error), final=error.code() in _FINAL))
 
     def _translated(self, error: KafkaError) -> OpenMSIStreamError:
         return translate(error, f"sending to topic {self.topic.name!r}", self.connection.bootstrap)

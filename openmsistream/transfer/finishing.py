@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -102,7 +102,8 @@ class Finisher:
                 self._small_bytes += len(incoming.data)
             else:
                 self._large.append(incoming)
-            self._changed.notify_all()
+            if len(self._small) == 1 or incoming.data is None:  # a lane that has something to do does not wait
+                self._changed.notify_all()
 
     def results(self) -> list[Finished]:
         """What has ended since the last call."""
@@ -122,8 +123,8 @@ class Finisher:
         with self._changed:
             return self._changed.wait_for(lambda: not self._unfinished or self.error is not None, timeout)
 
-    def write_back(self, incoming: Incoming) -> None:
-        """Have the bytes of a large part written to disk while more of them come."""
+    def write_back(self, incoming: Incoming, target: Target) -> None:
+        """Have the bytes of a large part written to disk, and out of the cache, while more of them come."""
         if incoming.unsynced < _WRITE_BACK or (incoming.write_back is not None and not incoming.write_back.done()):
             return
         incoming.unsynced = 0
@@ -131,7 +132,7 @@ class Finisher:
             copy = os.dup(incoming.fd)
         except OSError:
             return  # too many open files just now; the sync before the rename does all of it
-        incoming.write_back = self._write_backs.submit(_sync_copy, copy)
+        incoming.write_back = self._write_backs.submit(_sync_copy, target, copy)
 
     def record(self, rows: list[ReceivedFile]) -> None:
         """Write rows of files that were not finished here; the ledger's writers take turns."""
@@ -202,9 +203,11 @@ class Finisher:
         """Finish a batch of files, every step for all of them before the next step."""
         results: list[Finished] = []
         written: list[tuple[Incoming, Folder]] = []
+        folders: dict[tuple[str, ...], Folder] = {}
         for incoming in batch:
             try:
-                folder = target.folder(incoming.parts[:-1])
+                parts = incoming.parts[:-1]
+                folder = folders[parts] = folders.get(parts) or target.folder(parts)
                 incoming.check(target, folder)
                 if not self._is_there(incoming, target, folder):
                     self._write(incoming, target, folder)
@@ -241,22 +244,33 @@ class Finisher:
 
     def _synced(self, written: list[tuple[Incoming, Folder]], target: Target) -> list[Finished]:
         """Sync the parts side by side, then publish what could be synced."""
-        syncs: list[tuple[Incoming, Folder, Future[None] | None]] = [
-            (incoming, folder, self._syncs.submit(target.sync, incoming.fd) if incoming.fd >= 0 else None)
-            for incoming, folder in written
-        ]
+        failures = self._sync([incoming.fd for incoming, _ in written if incoming.fd >= 0], target)
         results: list[Finished] = []
         durable: list[tuple[Incoming, Folder]] = []
-        for incoming, folder, sync in syncs:
-            try:
-                if sync is not None:
-                    sync.result()
+        for incoming, folder in written:
+            error = failures.get(incoming.fd)
+            if error is None:
                 durable.append((incoming, folder))
-            except OSError as error:
+            else:
                 results.append(self._os_failed(incoming, target, error))
         with self._publishing:
             results += self._publish(durable, target)
         return results
+
+    def _sync(self, parts: list[int], target: Target) -> dict[int, OSError]:
+        """Make these open parts durable, each thread a share of them; what failed, by descriptor.
+
+        A task for each part cost more than the syncs. All are on their way to disk before the first is waited for, so
+        that one entry of the file system's journal serves many.
+        """
+        for fd in parts:
+            target.write_out(fd)
+        share = -(-len(parts) // _SYNC_THREADS) or 1
+        shares = [parts[at : at + share] for at in range(0, len(parts), share)]
+        failures: dict[int, OSError] = {}
+        for failed in self._syncs.map(lambda fds: _sync_all(fds, target), shares):
+            failures |= failed
+        return failures
 
     def _publish(self, durable: list[tuple[Incoming, Folder]], target: Target) -> list[Finished]:
         """Rename, sync the folders, write the rows: the files become visible and are on record."""
@@ -364,9 +378,20 @@ def _same_digest(fd: int, expected: str | None) -> bool:
     return digest.text_of(hasher) == expected
 
 
-def _sync_copy(fd: int) -> None:
+def _sync_all(fds: list[int], target: Target) -> dict[int, OSError]:
+    failures: dict[int, OSError] = {}
+    for fd in fds:
+        try:
+            target.sync(fd)
+        except OSError as error:
+            failures[fd] = error
+    return failures
+
+
+def _sync_copy(target: Target, fd: int) -> None:
     try:
         os.fdatasync(fd) if hasattr(os, "fdatasync") else os.fsync(fd)
+        target.write_out(fd)
     except OSError:
         pass  # the sync before the rename meets the same error and deals with it
     finally:

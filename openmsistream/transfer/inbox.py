@@ -1,4 +1,4 @@
-"""What reaches the uploader's loop from its other threads: notes of paths, files found, reports of delivery. All bounded."""
+"""What reaches the uploader's loop from its other threads: notes of paths, files found, the topic. All bounded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from openmsistream.kafka.admin import Topic
-from openmsistream.kafka.producer import Report
 
 from .scan import Found, Skipped, Why
 from .settle import Seen
@@ -33,7 +32,6 @@ class Post:
 
     notes: dict[str, Seen] = field(default_factory=dict)
     found: list[Batch] = field(default_factory=list)
-    reports: list[Report] = field(default_factory=list)
     topic: Topic | None = None
 
 
@@ -41,7 +39,10 @@ class Inbox:
     """One box for the loop to wait on. The loop takes; every other thread puts."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        self._to_scan = threading.Condition(lock)  # apart: no note of a file has to wake the scanner
+        self._room = threading.Condition(lock)
         self._post = Post()
         self._woken = False
         self._closed = False
@@ -70,34 +71,22 @@ class Inbox:
         if len(self._folders) > MOST_FOLDERS:
             first_look = [asked for asked in self._folders if asked[1] is Why.INVENTORY]
             self._folders = deque([*first_look, ("", Why.CHECK)])
-            self._changed.notify_all()
-            return
-        self._folders.append((folder, why))
-        self._changed.notify_all()
+        else:
+            self._folders.append((folder, why))
+        self._to_scan.notify_all()
 
     def next_folder(self, timeout: float) -> tuple[str, Why] | None:
         """For the scanner: the next folder to look at and why, None when there is none within `timeout` seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: self._folders or self._closed, timeout)
+            self._to_scan.wait_for(lambda: self._folders or self._closed, timeout)
             return self._folders.popleft() if self._folders and not self._closed else None
 
     def found(self, batch: Batch) -> None:
         """The scanner met these; waits while the loop has enough to do."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._post.found) < MOST_BATCHES or self._closed)
+            self._room.wait_for(lambda: len(self._post.found) < MOST_BATCHES or self._closed)
             self._post.found.append(batch)
             self._changed.notify_all()
-
-    def reported(self, report: Report) -> None:
-        """A record was acknowledged or refused."""
-        with self._changed:
-            self._post.reports.append(report)
-            self._changed.notify_all()
-
-    def forget_reports(self) -> None:
-        """Their producer is closed, and nobody waits for them any more."""
-        with self._changed:
-            self._post.reports.clear()
 
     def topic_is(self, topic: Topic) -> None:
         """What the cluster says of the topic now."""
@@ -115,7 +104,8 @@ class Inbox:
         """Nobody takes any more: nobody waits any more."""
         with self._changed:
             self._closed = True
-            self._changed.notify_all()
+            for waiting in (self._changed, self._to_scan, self._room):
+                waiting.notify_all()
 
     @property
     def closed(self) -> bool:
@@ -124,15 +114,14 @@ class Inbox:
     @property
     def waiting(self) -> bool:
         """Is there anything that the loop should look at before it goes on sending?"""
-        post = self._post
-        return bool(post.reports or post.notes)
+        return bool(self._post.notes)
 
     def take(self, timeout: float, batches: bool = True) -> Post:
         """What has come, after waiting for it at most `timeout` seconds; batches of a scan only when asked for."""
 
         def something() -> bool:
             post = self._post
-            return bool(self._woken or post.notes or post.reports or post.topic is not None or (batches and post.found))
+            return bool(self._woken or post.notes or post.topic is not None or (batches and post.found))
 
         with self._changed:
             self._changed.wait_for(something, timeout)
@@ -140,5 +129,6 @@ class Inbox:
             taken, self._post = self._post, Post()
             if not batches:
                 self._post.found, taken.found = taken.found, []
-            self._changed.notify_all()
+            elif taken.found:
+                self._room.notify_all()
         return taken

@@ -40,6 +40,7 @@ class Outgoing:
     resumed: bool = False
     changed_again: bool = False
     given_up: bool = False
+    noted: float = 0.0
     _all_sent: bool = False
     _unacked: deque[tuple[int, str]] = field(default_factory=deque)
     _early: set[int] = field(default_factory=set)
@@ -126,6 +127,11 @@ class Outgoing:
     def delivered(self) -> bool:
         """Has every chunk of the file been acknowledged?"""
         return self._all_sent and not self._unacked
+
+    @property
+    def on_its_way(self) -> bool:
+        """Is anything of it sent and not acknowledged?"""
+        return bool(self._unacked)
 
     @property
     def bytes_acked(self) -> int:

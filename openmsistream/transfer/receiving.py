@@ -152,7 +152,7 @@ class Receiving:
         if incoming.reassembly.complete:
             self._submit(incoming)
         elif incoming.fd >= 0:
-            self._finisher.write_back(incoming)
+            self._finisher.write_back(incoming, self._target)
 
     def _joins(self, lane: Lane, record: Record, incoming: Incoming) -> bool:
         """Note that a file which has begun has records in this partition too; False when they are to be read later."""

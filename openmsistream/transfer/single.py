@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -18,7 +17,7 @@ from openmsistream.files.split import Changed, Reading
 from openmsistream.files.wire import Form, abandonment
 from openmsistream.kafka.admin import Admin, TopicWish
 from openmsistream.kafka.partitions import partition_of
-from openmsistream.kafka.producer import ChunkProducer, Report
+from openmsistream.kafka.producer import ChunkProducer
 
 from .opening import Select, SelectFailed, all_of_it, opened
 from .topics import ensure_topic
@@ -55,11 +54,9 @@ def send_file(
     except BadName as bad:
         raise FolderError(f"{str(what.file)!r} cannot be sent: {bad}", "give it another name") from bad
     found = ensure_topic(Admin.of(settings), topic, TopicWish(), what.chunk_size, what.form)
-    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-    with closing(ChunkProducer(settings.producer.properties, found, reports.put)) as producer:
-        way = _Way(
-            what, producer, partition_of(what.form.partition_key(what.path), found.partitions), reports, moved, stopped
-        )
+    partition = partition_of(what.form.partition_key(what.path), found.partitions)
+    with closing(ChunkProducer(settings.producer.properties, found)) as producer:
+        way = _Way(what, producer, partition, moved, stopped)
         for _ in range(_TRIES):
             try:
                 return way.send()
@@ -75,13 +72,12 @@ class _Way:
     """From one file to one partition, as often as it has to be begun."""
 
     def __init__(
-        self, what: OneFile, producer: ChunkProducer, partition: int, reports: queue.SimpleQueue[Report],
-        moved: Callable[[int], None], stopped: Callable[[], bool],
+        self, what: OneFile, producer: ChunkProducer, partition: int, moved: Callable[[int], None],
+        stopped: Callable[[], bool],
     ) -> None:  # fmt: skip
         self._what = what
         self._producer = producer
         self._partition = partition
-        self._reports = reports
         self._moved = moved
         self._stopped = stopped
         self._first_twice = False
@@ -159,20 +155,18 @@ class _Way:
         deadline = time.monotonic() + SILENT_FOR
         while (taken < at_least) if at_least else not self._producer.idle:
             self._go_on()
-            try:
-                report = self._reports.get(timeout=0.2)
-            except queue.Empty:
-                if time.monotonic() > deadline:
-                    cause = self._producer.connection.last_cause
-                    raise BrokerUnreachable(
-                        f"no chunk was acknowledged for {SILENT_FOR:g} s{f' ({cause})' if cause else ''}",
-                        "check the broker, then send the file again",
-                    ) from None
-                continue
-            self._producer.release(report)
-            if report.error is not None:
-                raise report.error
-            assert isinstance(report.token, int)
-            self._moved(report.token)
-            taken += 1
-            deadline = time.monotonic() + SILENT_FOR
+            reports = self._producer.reports(0.2)
+            if not reports and time.monotonic() > deadline:
+                cause = self._producer.connection.last_cause
+                raise BrokerUnreachable(
+                    f"no chunk was acknowledged for {SILENT_FOR:g} s{f' ({cause})' if cause else ''}",
+                    "check the broker, then send the file again",
+                )
+            for report in reports:
+                self._producer.release(report)
+                if report.error is not None:
+                    raise report.error
+                assert isinstance(report.token, int)
+                self._moved(report.token)
+                taken += 1
+                deadline = time.monotonic() + SILENT_FOR

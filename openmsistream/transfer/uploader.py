@@ -17,7 +17,7 @@ from openmsistream.config import Settings
 from openmsistream.errors import AccessRefused, FolderError, TopicError
 from openmsistream.files.wire import form_of
 from openmsistream.kafka.admin import Admin, Topic, TopicWish
-from openmsistream.kafka.producer import ChunkProducer, Report
+from openmsistream.kafka.producer import ChunkProducer
 from openmsistream.ledger import filesystem
 from openmsistream.ledger.database import broken
 from openmsistream.ledger.location import state_folder
@@ -55,6 +55,10 @@ _ASK_WITHIN = 3.0
 
 _REQUESTS_EVERY = 1.0
 """Seconds between looks at what somebody asked to be tried again."""
+
+_ACKNOWLEDGED_WITHIN = 0.005
+"""Seconds that the loop waits for an acknowledgement before it looks at what else has come: a file that is closed meanwhile
+waits no longer than this."""
 
 _MOST_READY = 5_000
 _ANEW_AFTER = 1.0
@@ -192,7 +196,7 @@ class Uploader:
         return self._ledger.use_stream(self.topic.cluster_id, self.topic.name, self.topic.topic_id)
 
     def _session(self) -> tuple[ChunkProducer, Sending]:
-        producer = ChunkProducer(self._settings.producer.properties, self.topic, self._inbox.reported)
+        producer = ChunkProducer(self._settings.producer.properties, self.topic)
         sending = Sending(
             self._ledger,
             self._origin,
@@ -230,7 +234,6 @@ class Uploader:
         """Another producer, and nothing under way; what was on its way is gone on with, what was waiting is found by a scan."""
         self._sending.close()
         self._producer.close()
-        self._inbox.forget_reports()
         self.topic = topic
         self._use_topic()
         self._producer, self._sending = self._session()
@@ -254,7 +257,7 @@ class Uploader:
         try:
             while not self._stopping.is_set():
                 self._round(0.0 if more else self._patience())
-                more = self._sending.pump(lambda: self._inbox.waiting or self._stopping.is_set())
+                more = self._sending.pump(self._has_more_to_do)
             self._finish()
         finally:
             self._sending.close()
@@ -262,8 +265,11 @@ class Uploader:
 
     def _round(self, timeout: float) -> None:
         """Look at what has come and decide what to send."""
+        if not self._producer.idle:  # then an acknowledgement comes first
+            self._take_reports(min(timeout, _ACKNOWLEDGED_WITHIN))
+            timeout = 0.0
         post = self._inbox.take(timeout, batches=self._takes_more and not self._settler.full)
-        self._take_reports(post.reports)
+        self._take_reports(0.0)
         if post.topic is not None:
             self._topic_changed(post.topic)
         self._replace_broken_producer()
@@ -289,9 +295,14 @@ class Uploader:
         if self._selection.reason_to_skip(path) is None:
             self._settler.note(path, seen, now)
 
-    def _take_reports(self, reports: list[Report]) -> None:
+    def _take_reports(self, timeout: float) -> None:
+        reports = self._producer.reports(timeout)
         if reports:
             self._sending.settle(reports)
+
+    def _has_more_to_do(self) -> bool:
+        """Is there anything that the loop should look at before it goes on sending?"""
+        return self._inbox.waiting or self._stopping.is_set() or self._producer.heard
 
     def _take_requests(self, now: float) -> None:
         """Try again what failed and somebody asked for, unless it is waited for in any case."""
@@ -345,7 +356,7 @@ class Uploader:
         on_the_way = self._paths_on_the_way()
         self._sending.give_up_reading()
         while not self._producer.idle and time.monotonic() < self._deadline:
-            self._take_reports(self._inbox.take(min(0.1, max(0.0, self._deadline - time.monotonic()))).reports)
+            self._take_reports(min(0.1, max(0.0, self._deadline - time.monotonic())))
         self._registries.finish(on_the_way)
 
     def _paths_on_the_way(self) -> list[str]:

@@ -33,6 +33,7 @@ def test_defaults_are_safe_and_bounded(read: Load) -> None:
         "enable.auto.offset.store": "false",
         "isolation.level": "read_committed",
         "queued.max.messages.kbytes": "16384",
+        "queued.min.messages": "2000",
         "fetch.queue.backoff.ms": "10",
         "session.timeout.ms": "10000",
         "fetch.wait.max.ms": "100",

@@ -35,11 +35,10 @@ def test_status_follows_a_file_from_one_folder_into_the_other(lab: Lab) -> None:
     assert said["running"]
     assert said["program"]["pid"] == up.process.pid
     expect(lambda: status(lab, lab.target)["program"]["lag_records"] == 0, 15)
+    received = r"received 1 files, 1\.0 kB since then; .*/s over 10 s, .*/s over 60 s; nothing more to read"
+    expect(lambda: bool(re.search(received, lab.umbrella("status", lab.target)[1])), 15)
     code, words = lab.umbrella("status", lab.target)
     assert code == 0
-    assert re.search(
-        r"received 1 files, 1\.0 kB since then; .*/s over 10 s, .*/s over 60 s; nothing more to read", words
-    )
     assert re.search(r"  delivered   run/a\.dat: at \d{4}-", words)
     assert (up.stop(), down.stop()) == (0, 0)
     code, words = lab.umbrella("status", lab.target)
@@ -69,10 +68,10 @@ def test_a_file_that_failed_to_be_sent_is_tried_again_while_the_program_runs(lab
     state = FileState.of(put(lab.source, "a.dat", b"x").stat())
     up = lab.upload_program()
     up.wait_for("first start")
-    up.stop()
     ledger = lab.source / "LOGS" / f"upload-{lab.topic}.sqlite"
     with closing(reader(ledger)) as connection:
-        assert get(connection, 1, "a.dat") is not None
+        expect(lambda: get(connection, 1, "a.dat") is not None)
+    up.stop()
     with SentLedger(ledger) as open_ledger:
         open_ledger.stream = 1
         open_ledger.write([SentFile("a.dat", "failed", state, reason="Permission denied", updated=time.time())])
