@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,13 +15,17 @@ import psutil
 
 @dataclass
 class Measured:
-    """A running program. CPU-seconds count from the last `reset`."""
+    """A running program. CPU-seconds and the peak of its memory count from the last `reset`."""
 
     process: subprocess.Popen[bytes]
     _before: float = 0.0
 
     def reset(self) -> None:
         self._before = self._cpu()
+        try:  # Linux: begin the peak anew
+            Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+        except OSError:
+            pass
 
     @property
     def cpu(self) -> float:
@@ -29,12 +34,12 @@ class Measured:
 
     @property
     def peak_mb(self) -> float:
-        """Peak resident memory in MB since the process began (Linux; elsewhere the present one)."""
+        """Peak resident memory in MB (Linux; elsewhere the present one)."""
         status = Path(f"/proc/{self.process.pid}/status")
         if status.exists():
             for line in status.read_text().splitlines():
                 if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) / 1000
+                    return int(line.split()[1]) * 1024 / 1e6
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
     def _cpu(self) -> float:
@@ -43,14 +48,27 @@ class Measured:
 
 
 @contextmanager
-def running(module: str, arguments: Sequence[str], log: Path) -> Iterator[Measured]:
-    """Run `python -m module arguments` until the `with` ends; its words go to `log`."""
+def running(command: Sequence[str], log: Path, within: Path | None = None) -> Iterator[Measured]:
+    """Run a command until the `with` ends, in the folder `within` if there is one; its words go to `log`."""
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=out
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=within)
         try:
             yield Measured(process)
         finally:
             process.terminate()
-            process.wait(20)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def ours(program: str, arguments: Sequence[str]) -> list[str]:
+    """The command for one of our programs; the checkout in whose folder it is run is the one that runs."""
+    return [sys.executable, "-m", f"openmsistream.transfer.{program}", *arguments]
+
+
+def used_by_children() -> float:
+    """CPU-seconds of all child processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system

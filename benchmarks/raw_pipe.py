@@ -1,7 +1,7 @@
 """The yardstick: the same bytes from memory through the same broker, consumed and dropped, nothing on disk but the log.
 
-`python -m benchmarks.raw_pipe produce|consume BOOTSTRAP TOPIC RECORDS BYTES`; both print a line when they are ready,
-begin when a line comes on standard input, and print `seconds cpu_seconds` in the end.
+`python -m benchmarks.raw_pipe produce|consume BOOTSTRAP TOPIC RECORDS BYTES PARTITIONS`; both print a line when they are
+ready, begin when a line comes on standard input, and print `seconds cpu_seconds` in the end.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import time
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 PARTITIONS = 4
-_UNACKNOWLEDGED = 10
-"""Records of 512 KiB; small records as many as fit in their bytes."""
+_UNACKNOWLEDGED = {1: 5}
+_UNACKNOWLEDGED_ELSE = 10
+"""Records of 512 KiB, by the number of partitions; small records as many as fit in their bytes. With more on one
+partition librdkafka's broker thread spins (docs/performance.md)."""
 
 
-def produce(bootstrap: str, topic: str, records: int, size: int) -> None:
+def produce(bootstrap: str, topic: str, records: int, size: int, partitions: int) -> None:
     """Send so many records of so many bytes, few unacknowledged at a time."""
     producer = Producer(
         {
@@ -31,7 +33,8 @@ def produce(bootstrap: str, topic: str, records: int, size: int) -> None:
         }
     )
     payload = os.urandom(size)
-    window = threading.Semaphore(max(_UNACKNOWLEDGED, _UNACKNOWLEDGED * 524_288 // max(size, 1024)))
+    most = _UNACKNOWLEDGED.get(partitions, _UNACKNOWLEDGED_ELSE)
+    window = threading.Semaphore(max(most, most * 524_288 // max(size, 1024)))
 
     def reported(error: KafkaError | None, message: Message) -> None:
         assert error is None, error
@@ -42,12 +45,12 @@ def produce(bootstrap: str, topic: str, records: int, size: int) -> None:
     for number in range(records):
         while not window.acquire(blocking=False):
             producer.poll(0.05)
-        producer.produce(topic, payload, partition=number % PARTITIONS, on_delivery=reported)
+        producer.produce(topic, payload, partition=number % partitions, on_delivery=reported)
         producer.poll(0)
     producer.flush()
 
 
-def consume(bootstrap: str, topic: str, records: int, size: int) -> None:
+def consume(bootstrap: str, topic: str, records: int, size: int, partitions: int) -> None:
     """Take so many records and drop them."""
     consumer = Consumer(
         {
@@ -59,7 +62,7 @@ def consume(bootstrap: str, topic: str, records: int, size: int) -> None:
             "fetch.queue.backoff.ms": 10,
         }
     )
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
     _ready()
     left = records
     while left > 0:
