@@ -22,6 +22,9 @@ QUARANTINE_HEADERS = 8192
 """The quarantine keeps the newest 10,000 records, of each at most 64 KiB of its value, 4 KiB of its key and 8 KiB of
 its headers (as text; those at the end are left out): 760 MB when all else fails."""
 
+RETIRED_KEPT = 10_000
+"""Files given up as incomplete that are listed: a topic full of halves must not fill the disk."""
+
 SCHEMA = (
     STREAMS
     + """
@@ -182,7 +185,7 @@ class ReceivedLedger(Ledger):
             )
 
     def note_incomplete(self, rows: Iterable[IncompleteFile]) -> None:
-        """Replace what is noted of these unfinished generations."""
+        """Replace what is noted of these unfinished generations; of those given up the newest are kept."""
         with self.transaction() as connection:
             connection.executemany(
                 f"INSERT OR REPLACE INTO incomplete (stream, {_INCOMPLETE}) VALUES (?,?,?,?,?,?,?,?,?)",
@@ -192,6 +195,11 @@ class ReceivedLedger(Ledger):
                     for r in rows
                 ),
             )  # fmt: skip
+            connection.execute(
+                "DELETE FROM incomplete WHERE retired AND stream=? AND last_news <= (SELECT last_news FROM incomplete "
+                "WHERE retired AND stream=? ORDER BY last_news DESC LIMIT 1 OFFSET ?)",
+                (self.stream, self.stream, RETIRED_KEPT),
+            )
 
     def forget_incomplete(self, generation: str) -> None:
         """This generation is complete, abandoned or replaced."""

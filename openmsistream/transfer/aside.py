@@ -39,6 +39,11 @@ class SetAside:
         self._sought.discard(generation)
         self._waiting[generation] = aside
 
+    def note(self, generation: str, partition: int, offset: int) -> None:
+        """It has records in this partition too: it is fetched again from there as well, so not now."""
+        self._waiting[generation].firsts[partition] = offset
+        self._sought.discard(generation)
+
     def pop(self, generation: str) -> Aside | None:
         self._sought.discard(generation)
         return self._waiting.pop(generation, None)

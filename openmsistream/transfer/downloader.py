@@ -25,7 +25,7 @@ from openmsistream.ledger.received import ReceivedLedger, failure
 from openmsistream.ledger.requests import answer, asked
 
 from .command_lines import GIVE_UP_AFTER
-from .disk import Target
+from .disk import Target, allow_open_files
 from .finishing import Finisher
 from .folders import prepare_folder
 from .incoming import AtWork
@@ -52,6 +52,9 @@ _DRAIN = 8.0
 
 _ASK_WITHIN = 3.0
 """Seconds that a question beside the reading may take: a stop has to wait for it."""
+
+_OPEN_FILES = 16_384
+"""Open files that are asked for: 280 unfinished ones in each of 50 partitions."""
 
 _AGAIN_AFTER = 1.0
 _AT_LEAST = 0.5
@@ -98,6 +101,7 @@ class Downloader:
         self._trouble = ""
         self._consumer: ChunkConsumer | None = None
         prepare_folder(options.root)
+        allow_open_files(_OPEN_FILES)
         self._admin = Admin.of(settings)
         self._topic = self._admin.topic(options.topic)
         with contextlib.ExitStack() as stack:
@@ -296,7 +300,8 @@ class _Session:
             self._commit(self.receiving.commits())
         if now >= self._due["care"]:
             self._due["care"] = now + _CARE_EVERY
-            self.receiving.retire_silent()
+            if not self.consumer.connection.trouble:
+                self.receiving.retire_silent(caught_up=self._down.lag == 0)
             for partition, offset in self.receiving.places_to_read_again().items():
                 self.consumer.seek(partition, offset)
         if now >= self._due["ask"]:
@@ -354,7 +359,7 @@ class _Session:
                 if resumed.cut or resumed.start != ours.offset:
                     elsewhere[partition] = resumed
         self._down.tally.incomplete += self._losses.note(elsewhere)
-        self.receiving.open_lanes(progress)
+        self.receiving.open_lanes(progress, {partition: extent.end for partition, extent in extents.items()})
         self._ask_members_at = time.monotonic() + 2.0
         log.debug("reading partitions %s", sorted(commits))
         return starts

@@ -361,7 +361,7 @@ def received(incoming: Incoming, reason: str | None = None) -> ReceivedFile:
         incoming.path, "delivered" if reason is None else "failed", incoming.generation, incoming.partition,
         incoming.first_offset, incoming.timestamp_ms, incoming.last_timestamp_ms, incoming.size,
         incoming.reassembly.mtime_ns, incoming.reassembly.digest, reason, time.time(),
-        " ".join(f"{p}:{o}" for p, o in incoming.firsts.items() if p != incoming.partition) or None,
+        " ".join(f"{p}:{o}" for p, o in incoming.firsts.items() if (p, o) != (incoming.partition, incoming.first_offset)) or None,
     )  # fmt: skip
 
 

@@ -56,6 +56,8 @@ class Incoming:
         self.firsts = {partition: offset}
         self.last_offset = offset
         self.last_news = 0.0
+        self._reached: dict[int, int] = {}
+        self._sent_again = False
         self.data: bytes | None = None
         self.unsynced = 0
         self.write_back: Future[None] | None = None
@@ -101,11 +103,28 @@ class Incoming:
             self.reassembly.mtime_ns if self.scatters else None,
         )  # fmt: skip
 
-    def met(self, partition: int, offset: int, timestamp_ms: int) -> None:
-        """A record of it stands here: the earliest tells where the generation begins, the latest where it ends."""
+    def met(self, partition: int, offset: int, timestamp_ms: int, *, new: bool) -> None:
+        """A record of it stands here: the earliest tells where the generation begins, the latest where it ends.
+
+        A chunk that is repeated further on (not `new`) is the beginning of the same version sent once more: what was sent
+        between the two is older.
+        """
+        further = offset > self._reached.get(partition, -1)
+        self._reached[partition] = max(offset, self._reached.get(partition, -1))
         self.last_timestamp_ms = max(self.last_timestamp_ms, timestamp_ms)
-        if timestamp_ms < self.timestamp_ms:
+        if not new and further and not self._sent_again:
+            self._sent_again = True
             self.partition, self.first_offset, self.timestamp_ms = partition, offset, timestamp_ms
+        elif timestamp_ms < self.timestamp_ms and not self._sent_again:
+            self.partition, self.first_offset, self.timestamp_ms = partition, offset, timestamp_ms
+
+    def heard(self, partition: int, offset: int, timestamp_ms: int, now: float) -> None:
+        """A new chunk of it has come; one that was read before a restart, and is read again, is no news."""
+        if partition == self.partition:
+            if offset > self.last_offset or not self.last_news:
+                self.last_offset, self.last_news = offset, now
+        elif timestamp_ms > self.last_news * 1000:
+            self.last_news = now
 
     def add(self, chunk: Chunk, target: Target) -> bool:
         """Take a chunk; False when it is repeated. Raises Contradiction, or OSError when the part cannot be written."""

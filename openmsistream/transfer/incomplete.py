@@ -47,6 +47,8 @@ class Incomplete:
         """It is waited for no longer: its first chunk, sent again, must not make it the newest of its path."""
         row = _row(incoming, retired=True)
         self._rows[row.generation] = row
+        if len(self._rows) > REMEMBERED:
+            del self._rows[next(iter(self._rows))]
         self._finisher.record_incomplete([row])
 
     def silent(self, incoming: Incoming) -> None:

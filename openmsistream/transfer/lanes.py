@@ -19,11 +19,17 @@ _MOST_FAILED = 1000
 
 @dataclass
 class Lane:
-    """One partition that is ours."""
+    """One partition that is ours. `end` is where its log ended when it became ours."""
 
     partition: int
     progress: Progress
     committed: Commit | None = None
+    end: int = 0
+
+    @property
+    def at_end(self) -> bool:
+        """Has all been read that stood in it when it became ours?"""
+        return self.progress.held is None and self.progress.position >= self.end
 
     def passes_over(self, offset: int) -> bool:
         """Was what stands here dealt with before, or will it be read again later?"""
@@ -35,24 +41,25 @@ class Lately:
     """The generations that were finished last: delivered, or not to be tried again."""
 
     def __init__(self) -> None:
-        self._delivered: OrderedDict[str, bool] = OrderedDict()
+        self._ended: OrderedDict[str, tuple[int, bool]] = OrderedDict()
 
-    def note(self, generation: str, *, delivered: bool) -> None:
-        """This generation needs nothing more."""
-        self._delivered[generation] = delivered
-        self._delivered.move_to_end(generation)
-        if len(self._delivered) > REMEMBERED:
-            self._delivered.popitem(last=False)
+    def note(self, generation: str, last_sent: int, *, delivered: bool) -> None:
+        """This generation needs nothing more; its last record was sent at `last_sent`, in ms."""
+        self._ended[generation] = last_sent, delivered
+        self._ended.move_to_end(generation)
+        if len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
 
     def forget(self, generation: str) -> None:
-        self._delivered.pop(generation, None)
+        self._ended.pop(generation, None)
 
     def __contains__(self, generation: str) -> bool:
-        return generation in self._delivered
+        return generation in self._ended
 
-    def was_given_up(self, generation: str) -> bool:
-        """Did it end otherwise than delivered?"""
-        return not self._delivered.get(generation, True)
+    def given_up_at(self, generation: str) -> int | None:
+        """The time in ms at which the last record was sent of one that ended otherwise than delivered."""
+        last_sent, delivered = self._ended.get(generation, (0, True))
+        return None if delivered else last_sent
 
 
 @dataclass

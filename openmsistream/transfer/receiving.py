@@ -13,6 +13,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from openmsistream.files.chunk import Abandoned, Chunk, is_named_by_content
 from openmsistream.files.names import BadName, local_parts
@@ -28,7 +29,7 @@ from .finishing import Ending, Finished, Finisher, ending_of, place_of, received
 from .incoming import AtWork, Incoming
 from .incomplete import Incomplete
 from .lanes import Lane, Lately, Tally
-from .order import is_newer
+from .order import Place, is_newer
 from .rejected import Rejected
 from .space import Fit, Space
 
@@ -36,6 +37,10 @@ log = logging.getLogger(__name__)
 
 _ROOM_WITHIN = 2.0
 """Seconds that receiving waits for one of too many files to be finished; then it goes back for the rest later."""
+
+
+_NOT_KNOWN = 1 << 62
+"""When the last record of a file was sent that failed with its first: its others are on their way, and not wanted."""
 
 
 class Receiving:
@@ -79,9 +84,10 @@ class Receiving:
 
     # -- partitions that come and go --------
 
-    def open_lanes(self, progress: Mapping[int, Progress]) -> None:
+    def open_lanes(self, progress: Mapping[int, Progress], ends: Mapping[int, int] | None = None) -> None:
+        """These partitions are ours; `ends` are the offsets at which their logs end now."""
         for partition, reached in progress.items():
-            self.lanes[partition] = Lane(partition, reached)
+            self.lanes[partition] = Lane(partition, reached, end=(ends or {}).get(partition, 0))
 
     def close_lanes(self, partitions: frozenset[int]) -> None:
         """Forget these partitions; what is unfinished of them is read again by whoever has them next.
@@ -130,10 +136,11 @@ class Receiving:
                 return
         elif record.partition not in incoming.firsts and not self._joins(lane, record, incoming):
             return
-        if incoming.scatters:
-            incoming.met(record.partition, record.offset, record.timestamp_ms)
         try:
-            if not incoming.add(chunk, self._target):
+            new = incoming.add(chunk, self._target)
+            if incoming.scatters:
+                incoming.met(record.partition, record.offset, record.timestamp_ms, new=new)
+            if not new:
                 return
         except Contradiction as error:
             self._put_in_quarantine(record, str(error))
@@ -145,10 +152,7 @@ class Receiving:
             self._write_failed(incoming, error)
             return
         self.tally.chunk_bytes += len(chunk.data)
-        if record.partition != incoming.partition:
-            incoming.last_news = time.time()
-        elif record.offset > incoming.last_offset or not incoming.last_news:
-            incoming.last_offset, incoming.last_news = record.offset, time.time()
+        incoming.heard(record.partition, record.offset, record.timestamp_ms, time.time())
         if incoming.reassembly.complete:
             self._submit(incoming)
         elif incoming.fd >= 0:
@@ -160,6 +164,8 @@ class Receiving:
             if not self._make_room_for_another(lane):
                 lane.progress.hold(record.offset)
                 return False
+            if incoming.given_up:  # replaced by a newer version while there was waited for room
+                return False
             lane.progress.begin(record.offset)
         elif lane.progress.held is not None and record.offset >= lane.progress.held:
             return False
@@ -170,12 +176,17 @@ class Receiving:
     def _begin(self, lane: Lane, record: Record, chunk: Chunk) -> Incoming | None:
         """Begin a generation with its first record; None when it is not wanted, not now, or not possible."""
         generation, offset, progress = chunk.generation, record.offset, lane.progress
-        if generation in self._finishing or lane.passes_over(offset):
+        finishing = self._finishing.get(generation)
+        if finishing is not None and finishing.scatters:
+            finishing.met(record.partition, offset, record.timestamp_ms, new=False)
+        if finishing is not None or lane.passes_over(offset):
             return None
         aside = self._aside.get(generation)
         if aside is not None and not self._aside.begins_with(generation, record.partition, offset):
-            if record.partition not in aside.firsts and not progress.full:
-                aside.firsts[record.partition] = offset
+            if record.partition not in aside.firsts and progress.full:
+                progress.hold(offset)
+            elif record.partition not in aside.firsts:
+                self._aside.note(generation, record.partition, offset)
                 progress.begin(offset)
             return None
         if self._regex is not None and not self._regex.match(chunk.path):
@@ -185,9 +196,12 @@ class Receiving:
         if offset not in progress.open and not self._make_room_for_another(lane):
             progress.hold(offset)
             return None
-        there = delivered(self._known, self._ledger.stream, chunk.path)
-        if there is not None and there.generation == generation and self._stands(there):
-            self._done(generation, {record.partition: offset}, delivered=True)
+        there = self._ledger_row(chunk.path)
+        if there is not None and there.generation == generation and (chunk.index > 0 or self._stands(there)):
+            if is_named_by_content(generation):
+                sent = record.timestamp_ms
+                self._sent_once_more(there, Place(record.partition, offset, sent, sent, there.mtime_ns))
+            self._done(generation, {record.partition: offset}, last_sent=there.last_timestamp_ms)
             return None
         if chunk.index > 0 and not is_named_by_content(generation):
             self._incomplete.headless(record, chunk)
@@ -203,10 +217,27 @@ class Receiving:
         retired = self._incomplete.is_retired(generation, record.offset)
         if not is_named_by_content(generation):
             return generation not in self._lately and not retired
-        if not retired and not self._lately.was_given_up(generation):
+        given_up_at = self._lately.given_up_at(generation)
+        if given_up_at is not None:
+            return chunk.index == 0 or record.timestamp_ms > given_up_at
+        if not retired:
             return True
-        there = delivered(self._known, self._ledger.stream, chunk.path)
+        there = self._ledger_row(chunk.path)
         return chunk.index == 0 or (there is not None and record.timestamp_ms > there.last_timestamp_ms)
+
+    def _ledger_row(self, path: str) -> ReceivedFile | None:
+        """What was last delivered under this path."""
+        return delivered(self._known, self._ledger.stream, path)
+
+    def _sent_once_more(self, there: ReceivedFile, place: Place) -> None:
+        """What stands in the folder was sent once more, here: what was sent between the two is older now."""
+        if is_newer(place, place_of(there)):
+            again = replace(
+                there, partition=place.partition, first_offset=place.first_offset, timestamp_ms=place.timestamp_ms,
+                last_timestamp_ms=max(there.last_timestamp_ms, place.last_timestamp_ms), elsewhere=None,
+            )  # fmt: skip
+            self._finisher.record([again])
+            self._retire_older(there.path, place_of(again))
 
     def _stands(self, there: ReceivedFile) -> bool:
         """Is this version still what the folder holds? In the native form nobody asks: it is never sent a second time."""
@@ -236,7 +267,7 @@ class Receiving:
                 log.info(
                     "%s: a version in partition %d is older by its time; passed over", chunk.path, record.partition
                 )
-            self._done(chunk.generation, incoming.firsts)
+            self._done(chunk.generation, incoming.firsts, last_sent=there.last_timestamp_ms)
             return None
         lane.progress.begin(record.offset)
         if problem:
@@ -284,15 +315,15 @@ class Receiving:
 
     # -- ends ----------------------------------------------------------------------------------------
 
-    def _done(self, generation: str, firsts: Mapping[int, int], *, delivered: bool = False) -> None:
-        """This generation needs nothing more, and holds no offset."""
+    def _done(self, generation: str, firsts: Mapping[int, int], *, last_sent: int = 0, delivered: bool = True) -> None:
+        """This generation needs nothing more, and holds no offset; its last record was sent at `last_sent`, in ms."""
         self._incoming.pop(generation, None)
         self._finishing.pop(generation, None)
         self._aside.pop(generation)
         for partition, offset in firsts.items():
             if partition in self.lanes:
                 self.lanes[partition].progress.finish(offset)
-        self._lately.note(generation, delivered=delivered)
+        self._lately.note(generation, last_sent, delivered=delivered)
 
     def _submit(self, incoming: Incoming) -> None:
         """All chunks have come: have it finished, after any other generation of its path that is being finished."""
@@ -312,7 +343,8 @@ class Receiving:
 
     def _settle(self, finished: Finished) -> None:
         incoming = finished.incoming
-        self._finishing_paths.pop(incoming.path, None)
+        if self._finishing_paths.get(incoming.path) is incoming:
+            del self._finishing_paths[incoming.path]
         delivered = finished.ending in (Ending.DELIVERED, Ending.UNCHANGED)
         if delivered:
             self.tally.finished(incoming.path, incoming.size)
@@ -325,41 +357,46 @@ class Receiving:
             del self._finishing[incoming.generation]
             self._set_aside(incoming, finished.reason)
             return
-        self._done(incoming.generation, incoming.firsts, delivered=delivered)
+        self._end(incoming, delivered=finished.ending is not Ending.FAILED)
         self._incomplete.delivered(incoming.generation)
         if delivered:
-            self._retire_older(incoming)
+            there = self._ledger_row(incoming.path)
+            if incoming.scatters and there is not None and there.generation == incoming.generation:
+                self._sent_once_more(there, incoming.place)
+            self._retire_older(incoming.path, incoming.place)
 
-    def _retire_older(self, newer: Incoming) -> None:
+    def _end(self, incoming: Incoming, *, delivered: bool = False) -> None:
+        self._done(incoming.generation, incoming.firsts, last_sent=incoming.last_timestamp_ms, delivered=delivered)
+
+    def _retire_older(self, path: str, place: Place) -> None:
         """A newer version of this path is there: older ones that are unfinished are waited for no longer."""
-        place = newer.place
-        for incoming in [i for i in self._incoming.values() if i.path == newer.path and is_newer(place, i.place)]:
+        for incoming in [i for i in self._incoming.values() if i.path == path and is_newer(place, i.place)]:
             self._retire(incoming)
             log.info("%s: an unfinished older version was replaced by a newer one", incoming.path)
         for generation, aside in self._aside:
-            if aside.path == newer.path and is_newer(place, aside.place):
-                self._done(generation, aside.firsts)
+            if aside.path == path and is_newer(place, aside.place):
+                self._done(generation, aside.firsts, last_sent=aside.place.last_timestamp_ms, delivered=False)
 
     def _retire(self, incoming: Incoming) -> None:
         self._incomplete.retire(incoming)
         incoming.discard(self._target)
-        self._done(incoming.generation, incoming.firsts)
+        self._end(incoming)
 
     def _abandoned(self, said: Abandoned) -> None:
         incoming = self._incoming.get(said.generation)
         aside = self._aside.get(said.generation)
         if incoming is not None:
             incoming.discard(self._target)
-            self._done(incoming.generation, incoming.firsts)
+            self._end(incoming)
             self._incomplete.abandoned(incoming.generation)
         elif aside is not None:
-            self._done(said.generation, aside.firsts)
+            self._done(said.generation, aside.firsts, delivered=False)
 
     def _fail(self, incoming: Incoming, reason: str) -> None:
         """This generation cannot be delivered here: listed with its reason; it holds no offset."""
         self._finisher.record([received(incoming, reason)])
         incoming.discard(self._target)
-        self._done(incoming.generation, incoming.firsts)
+        self._done(incoming.generation, incoming.firsts, last_sent=_NOT_KNOWN, delivered=False)
         self._say_failed(incoming.path, reason)
 
     def _say_failed(self, path: str, reason: str) -> None:
@@ -378,15 +415,15 @@ class Receiving:
     def _set_aside(self, incoming: Incoming, reason: str, *, again: bool = False) -> None:
         if not again:
             log.warning("%s is set aside and will be fetched again: %s", incoming.path, reason)
-        self._aside.put(
-            incoming.generation, Aside(incoming.path, incoming.size, incoming.place, dict(incoming.firsts), reason)
-        )
+        firsts = {p: offset for p, offset in incoming.firsts.items() if p in self.lanes}
+        if firsts:
+            self._aside.put(incoming.generation, Aside(incoming.path, incoming.size, incoming.place, firsts, reason))
 
     def _miss_sought(self, lane: Lane, offset: int) -> None:
         """Give up what was to be fetched again and is no longer in the topic: reading has come past its place."""
         for generation, aside in self._aside.missed(lane.partition, offset):
             self._incomplete.gone(lane.partition, aside.firsts[lane.partition], generation, aside.path, "all of it")
-            self._done(generation, aside.firsts)
+            self._done(generation, aside.firsts, delivered=False)
 
     def _put_in_quarantine(self, record: Record, reason: str) -> None:
         self.tally.quarantined += 1
@@ -409,11 +446,19 @@ class Receiving:
         for partition in partitions & self.lanes.keys():
             self.lanes[partition].committed = None
 
-    def retire_silent(self) -> None:
-        """Wait no longer for generations of which nothing has come for long: they are listed with what is missing."""
+    def retire_silent(self, *, caught_up: bool = False) -> None:
+        """Wait no longer for generations of which nothing has come for long: they are listed with what is missing.
+
+        Only where reading has come to where the log ended when the partition became ours: what is missing may stand
+        further on. `caught_up`: everything has been read. A scattered file of which others have some partitions is kept.
+        """
         now = time.time()
         for incoming in list(self._incoming.values()):
-            if now - incoming.last_news > self._give_up_after:
+            if now - incoming.last_news <= self._give_up_after:
+                continue
+            if incoming.scatters and len(self.lanes) < self.partitions:
+                continue
+            if caught_up or all(self.lanes[p].at_end for p in incoming.firsts if p in self.lanes):
                 self._incomplete.silent(incoming)
                 self._retire(incoming)
 
@@ -431,12 +476,13 @@ class Receiving:
         return self._aside.places(held, lambda size: self._space.would_fit(size, self._promised))
 
     def fetch_again(self, row: ReceivedFile) -> bool:
-        """Have a file that failed fetched again from the topic; False when its partitions are not ours now."""
+        """Have a file that failed fetched again from the topic; False when that cannot be now."""
         firsts = row.firsts
         if (
             row.generation in self._incoming
             or row.generation in self._finishing
             or not firsts.keys() <= self.lanes.keys()
+            or any(self.lanes[p].progress.full for p in firsts)
         ):
             return False
         for partition, offset in firsts.items():

@@ -69,6 +69,16 @@ def test_noting_an_incomplete_one_again_replaces_the_note(ledger: ReceivedLedger
     assert ledger.incomplete() == [later]
 
 
+def test_of_those_given_up_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openmsistream.ledger.received.RETIRED_KEPT", 3)
+    with ReceivedLedger(tmp_path / "l") as ledger:
+        ledger.use_stream("c", "t", "id")
+        ledger.note_incomplete([IncompleteFile(0, 1, "live", "live", 1, 1.0, False, "x")])
+        for n in range(9):
+            ledger.note_incomplete([IncompleteFile(0, n, f"g{n}", f"f{n}", n, 10.0 + n, True, "x")])
+        assert [row.path for row in ledger.incomplete()] == ["f6", "f7", "f8", "live"]
+
+
 def test_of_a_topic_made_again_nothing_was_delivered(ledger: ReceivedLedger) -> None:
     ledger.write([ROW])
     ledger.use_stream("cluster", "topic", "id-2")

@@ -10,6 +10,7 @@ from handmade import MTIME, Inside, Topic, chunks_of, msgpack_chunks_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openmsistream.kafka import commits as commits_module
 from openmsistream.kafka.commits import Commit, Progress
 from openmsistream.kafka.record import Record
 from openmsistream.ledger.received import failures
@@ -249,6 +250,89 @@ def test_a_failed_file_in_a_partition_that_is_not_ours_is_not_fetched_again(root
         (row,) = failures(inside.known, inside.ledger.stream)
         inside.receiving.close_lanes(frozenset({0}))
         assert not inside.receiving.fetch_again(row)
+
+
+def test_what_was_sent_between_two_times_of_the_same_version_stays_older(root: Path) -> None:
+    topic = Topic()
+    topic.msgpack("x", b"A", mtime_ns=MTIME)
+    topic.msgpack("x", b"B" * 4000, 1000)
+    topic.msgpack("x", b"A", mtime_ns=MTIME)
+    with Inside(root) as inside:
+        inside.free = 1500  # B is set aside
+        inside.feed(topic)
+        inside.free = 10**6
+        for offset in inside.receiving.places_to_read_again().values():
+            inside.feed(topic.since(offset))
+        assert inside.files() == {"x": b"A"}
+        assert inside.commits[0] == Commit(topic.end, "")
+
+
+def test_a_version_that_returns_in_another_order_of_partitions_stands_in_the_end(root: Path) -> None:
+    for homes in ((0, 1, 0), (1, 0, 1), (0, 1, 1)):
+        topics = [Topic(p) for p in range(2)]
+        for now, (home, content) in enumerate(zip(homes, (b"version A", b"version B", b"version A"), strict=True)):
+            for chunk in msgpack_chunks_of("x", content):
+                topics[home].openmsistream(chunk, 1000 + 10 * now + chunk.index)
+        with opened(root.with_name(f"root-{homes}"), 2) as inside:
+            inside.feed(*topics)
+            assert inside.files() == {"x": b"version A"}
+
+
+def test_an_unfinished_version_that_is_sent_once_more_is_the_newest(root: Path) -> None:
+    topic = Topic()
+    topic.openmsistream(msgpack_chunks_of("x", b"AAAAaaaa")[0])
+    topic.msgpack("x", b"BBBBbbbb")
+    topic.msgpack("x", b"AAAAaaaa")
+    with Inside(root) as inside:
+        inside.feed(topic)
+        assert inside.files() == {"x": b"AAAAaaaa"}
+        assert inside.commits[0] == Commit(topic.end, "")
+
+
+def test_a_scattered_file_of_which_others_have_chunks_is_never_given_up(root: Path) -> None:
+    topics = [Topic(p) for p in range(3)]
+    scattered(topics, "x", b"0123456789abcdef", start_ms=1000)
+    with Inside(root, {0: Commit(0, ""), 1: Commit(0, "")}, partitions=3, give_up_after=-1.0) as inside:
+        inside.feed(topics[0], topics[1])
+        inside.receiving.retire_silent(caught_up=True)
+        inside.feed()
+        assert {commit.offset for commit in inside.commits.values()} == {0}
+
+
+def test_chunks_of_what_is_set_aside_are_held_in_a_partition_that_is_full(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits_module, "MAX_OPEN", 3)
+    topics = [Topic(p) for p in range(2)]
+    big = msgpack_chunks_of("big", b"0" * 4000, 1000)
+    others = [chunks_of(f"f{i}", b"01234567") for i in range(3)]
+    topics[0].openmsistream(big[0])
+    for chunks in others:
+        topics[1].chunk(chunks[0])
+    for n, chunk in enumerate(big[1:]):
+        topics[n % 2].openmsistream(chunk)
+    for chunks in others:
+        topics[1].chunk(chunks[1])
+    with opened(root, 2) as inside:
+        inside.free = 3000
+        inside.feed(*topics)
+        inside.free = 10**7
+        for _ in range(3):
+            places = inside.receiving.places_to_read_again()
+            inside.feed(*(topics[p].since(offset) for p, offset in places.items()))
+        assert inside.files()["big"] == b"0" * 4000
+        assert inside.commits == {p: Commit(t.end, "") for p, t in enumerate(topics)}
+
+
+def test_times_that_go_backwards_hide_no_record_from_another_try(root: Path) -> None:
+    topic = Topic()
+    good = msgpack_chunks_of("x", b"01234567")
+    topic.openmsistream(good[0], 2000)
+    topic.openmsistream(replace(good[1], data=b"----"), 1999)
+    with Inside(root) as inside:
+        inside.feed(topic)
+        (row,) = failures(inside.known, inside.ledger.stream)
+        assert row.firsts == {0: 0}
 
 
 # -- everything at once ----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from openmsistream.transfer import opening
 from openmsistream.transfer.disk.origin import Origin
 from openmsistream.transfer.opening import Select, all_of_it
 from openmsistream.transfer.sending import READ_AGAIN_AFTER, Sending, Tally
+from openmsistream.transfer.versions import RESUME_WITHIN
 
 Headers = list[tuple[str, bytes]]
 
@@ -506,3 +507,140 @@ def test_behind_a_generation_whose_end_was_sent_twice_the_first_chunk_is_sent_tw
     file.write_bytes(b"another one")
     msgpack.send_all("a")
     assert [chunk.index for chunk in msgpack.chunks] == [0, 1, 2, 3, 1, 2, 3, 0, 0, 1, 2]
+
+
+# -- silence
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Puts the clock forward by so many seconds in all."""
+    real = time.time
+
+    def forward(seconds: float) -> None:
+        monkeypatch.setattr(time, "time", lambda: real() + seconds)
+
+    return forward
+
+
+def generations(outside: Outside) -> list[str]:
+    """Of each chunk that was sent."""
+    return [headers["gen"].decode() for _, headers, _ in outside.producer.sent if "abandoned" not in headers]
+
+
+@pytest.mark.parametrize("rest_is_under_way", [True, False])
+def test_a_generation_of_which_nothing_was_acknowledged_for_an_hour_is_given_up_and_begun_anew(
+    outside: Outside, later: Callable[[float], None], rest_is_under_way: bool
+) -> None:
+    outside.begin("a", WHOLE)
+    outside.answer(0)
+    if rest_is_under_way:
+        outside.producer.window = 10
+        outside.sending.pump(lambda: False)
+        later(RESUME_WITHIN + 10)
+        for number in (1, 2, 3):
+            outside.answer(number)
+    else:
+        outside.answer(1)
+        later(RESUME_WITHIN + 10)
+        outside.sending.pump(lambda: False)
+    row = outside.ledger.get("a")
+    assert row is not None
+    assert (row.state, row.reason) == (
+        "abandoned", "nothing of it was acknowledged for so long that readers may have given it up"
+    )  # fmt: skip
+    assert (outside.producer.abandoned, outside.again, outside.tally.files) == (["a"], [("a", 0.0)], 0)
+    sent_before = set(generations(outside))
+    values = len(outside.producer.values)
+    outside.producer.window = 100
+    outside.send_all("a")
+    assert not sent_before & set(generations(outside)[-4:])
+    assert b"".join(outside.producer.values[values:]) == WHOLE
+    assert outside.state_of("a") == "sent"
+
+
+def test_a_file_that_waits_for_its_broker_is_not_given_up_as_long_as_it_waits(
+    outside: Outside, later: Callable[[float], None]
+) -> None:
+    outside.producer.window = 3
+    outside.begin("a", WHOLE)
+    later(RESUME_WITHIN + 10)
+    outside.producer.window = 4
+    outside.sending.pump(lambda: False)
+    assert outside.producer.abandoned == []
+    assert len(outside.producer.sent) == 4
+
+
+def test_one_chunk_may_be_acknowledged_however_late(outside: Outside, later: Callable[[float], None]) -> None:
+    outside.begin("a", b"0123")
+    later(RESUME_WITHIN + 10)
+    outside.answer(0)
+    assert outside.state_of("a") == "sent"
+
+
+def test_being_started_again_and_again_makes_a_generation_no_younger(
+    outside: Outside, later: Callable[[float], None]
+) -> None:
+    outside.begin("a", WHOLE)
+    outside.answer(0)
+    for part in (0.4, 0.8):
+        later(RESUME_WITHIN * part)
+        outside.sending.give_up_reading()
+        outside.restart()
+        outside.sending.want("a")
+        outside.sending.pump(lambda: False)
+    assert len(set(generations(outside))) == 1
+    later(RESUME_WITHIN * 1.2)
+    outside.answer(len(outside.producer.sent) - 1)
+    assert outside.state_of("a") == "abandoned"
+
+
+def test_an_upload_of_chosen_bytes_is_begun_anew_by_a_program_that_sends_all_of_it(outside: Outside) -> None:
+    outside.select = lambda path: [(0, 8)]
+    outside.restart()
+    outside.producer.window = 1
+    outside.begin("a", WHOLE)
+    outside.answer(0)
+    outside.select = all_of_it
+    outside.restart()
+    outside.send_all("a")
+    assert outside.producer.abandoned == ["a"]
+    assert b"".join(value for value in outside.producer.values if value) == b"0123" + WHOLE
+    assert len(set(generations(outside)[1:])) == 1
+
+
+def test_a_generation_whose_end_was_sent_twice_is_not_forgotten_when_its_file_fails(
+    msgpack: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    msgpack.begin("a", WHOLE)
+    msgpack.answer(0)
+    msgpack.restart()
+    msgpack.send_all("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(msgpack.origin, "open", refuse)
+        (msgpack.root / "a").write_bytes(b"another one")
+        msgpack.send_all("a")
+    assert msgpack.state_of("a") == "failed"
+    before = len(msgpack.chunks)
+    msgpack.send_all("a")
+    assert [chunk.index for chunk in msgpack.chunks[before:]] == [0, 0, 1, 2]
+
+
+def test_a_change_while_the_content_is_compared_leaves_known_that_the_end_was_sent_twice(msgpack: Outside) -> None:
+    file = msgpack.begin("a", WHOLE)
+    msgpack.answer(0)
+    msgpack.restart()
+    msgpack.send_all("a")
+    in_place(file, b"0123456789abcdeX")  # same size and time: compared
+    msgpack.sending.want("a")
+    msgpack.sending.pump(lambda: True)
+    file.write_bytes(b"another one")
+    msgpack.sending.want("a")
+    msgpack.send_all("a")
+    before = len(msgpack.chunks)
+    msgpack.send_all("a")
+    sent = [chunk for chunk in msgpack.chunks if chunk.size == 11 or chunk.data in (b"anot", b"her ")]
+    assert [chunk.index for chunk in sent] == [0, 0, 1, 2], before

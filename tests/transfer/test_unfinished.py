@@ -9,7 +9,8 @@ import pytest
 from handmade import Inside, Topic, chunks_of
 
 from openmsistream.kafka import commits as commits_module
-from openmsistream.kafka.commits import Commit
+from openmsistream.kafka.commits import Commit, Progress
+from openmsistream.ledger.received import failures
 
 
 @pytest.fixture
@@ -115,3 +116,30 @@ def test_many_folders_do_not_use_up_the_open_files(root: Path) -> None:
         inside.feed(topic)
         assert len(inside.files()) == 300
         assert len(inside.target._open) <= 128
+
+
+def test_nothing_is_given_up_before_reading_has_come_to_where_the_log_ended(root: Path) -> None:
+    topic = Topic()
+    chunks = chunks_of("x", b"0123456789")
+    for chunk in chunks:
+        topic.chunk(chunk)
+    with Inside(root, give_up_after=-1.0) as inside:
+        inside.receiving.open_lanes({0: Progress(0)}, {0: topic.end})
+        inside.feed(topic.records[:1])
+        inside.receiving.retire_silent()
+        inside.feed(topic.records[1:])
+        assert inside.files() == {"x": b"0123456789"}
+
+
+def test_more_failed_files_than_a_commit_can_name_are_not_all_tried_again_at_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits_module, "MAX_OPEN", 3)
+    topic = Topic()
+    for number in range(5):
+        topic.file(f"f{number}", b"0123456789", wrong=True)
+    with Inside(root) as inside:
+        inside.feed(topic)
+        taken = [inside.receiving.fetch_again(row) for row in failures(inside.known, inside.ledger.stream)]
+        assert taken == [True, True, True, False, False]
+        assert inside.receiving.commits()

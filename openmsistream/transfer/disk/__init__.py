@@ -1,7 +1,7 @@
 """Safe and durable steps on a target folder: open below a root without following links, write parts, put them in place.
 
 `posix.py` goes through folder descriptors, component by component; `windows.py` checks the resolved path instead. Both
-offer the same two classes, `Target` and `Folder`.
+offer the same two classes, `Target` and `Folder`, and `allow_open_files`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 
 if sys.platform == "win32":
-    from .windows import Folder, Target
+    from .windows import Folder, Target, allow_open_files
 else:
-    from .posix import Folder, Target
+    from .posix import Folder, Target, allow_open_files
 
 from .common import NotAFolder
 
-__all__ = ["Folder", "NotAFolder", "Target"]
+__all__ = ["Folder", "NotAFolder", "Target", "allow_open_files"]

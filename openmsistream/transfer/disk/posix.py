@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import stat
 import sys
 from collections import OrderedDict
@@ -146,7 +147,7 @@ class Target:
 
     def write_out(self, fd: int) -> None:
         """Begin to write a file's bytes to disk without waiting, and drop from the system's cache what is there already."""
-        if hasattr(os, "posix_fadvise"):
+        if sys.platform == "linux":
             with contextlib.suppress(OSError):  # a hint: what it would have done is done later
                 os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -201,3 +202,14 @@ def _sync(fd: int) -> None:
         fcntl.fcntl(fd, fcntl.F_FULLFSYNC)  # fsync alone leaves the bytes in the drive's cache there
     else:
         os.fdatasync(fd)
+
+
+def allow_open_files(wanted: int) -> None:
+    """Raise this process's limit of open files as far as it may, up to `wanted`: each unfinished file has one open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        except (OSError, ValueError):  # macOS has a lower limit than it says; what is too many is set aside
+            pass
