@@ -28,6 +28,10 @@ from openmsistream.errors import BrokerProcessError
 START_LIMIT = 60.0
 """Seconds for a start. Two are usual; recovery of some GB after a power cut on a slow disk takes longer."""
 
+PORT_LIMIT = 3
+"""Starts for one broker: another program may take a port between the look at it and Kafka's own, two seconds later."""
+
+CONTROLLER_HOST = "127.0.0.1"
 Process = subprocess.Popen[bytes]
 
 
@@ -36,18 +40,29 @@ def launch(settings: BrokerSettings, layout: Layout, say: Callable[[str], None])
 
     1. find Java; 2. find Kafka's files, and check them; 3. format the storage, once in its life;
     4. choose ports and write Kafka's settings; 5. start the process and note it; 6. wait until it answers.
+    When its ports were taken meanwhile, once more from 4 on.
     """
     java = find_java()
     kafka = find_installation(say)
     if not layout.records.exists():
         _format(settings, layout, java, kafka)
-    process, broker = _spawn(settings, layout, java, kafka)
-    try:
-        return process, await_ready(layout, broker, process)
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
+    starts_left = PORT_LIMIT
+    while True:
+        starts_left -= 1
+        last = read_note(layout)
+        port = ports.choose(settings, last.port if last else None)
+        controller_port = ports.unused(CONTROLLER_HOST, besides=port)
+        process, broker = _spawn(settings, layout, java, kafka, port, controller_port)
+        try:
+            return process, await_ready(layout, broker, process)
+        except BrokerProcessError:
+            _kill(process)
+            both_free = ports.is_free(settings.host, port) and ports.is_free(CONTROLLER_HOST, controller_port)
+            if both_free or starts_left == 0:
+                raise
+        except BaseException:
+            _kill(process)
+            raise
 
 
 def await_ready(layout: Layout, broker: RunningBroker, process: Process | None = None) -> RunningBroker:
@@ -92,10 +107,9 @@ def _format(settings: BrokerSettings, layout: Layout, java: Java, kafka: Install
     os.replace(layout.unfinished, layout.records)
 
 
-def _spawn(settings: BrokerSettings, layout: Layout, java: Java, kafka: Installation) -> tuple[Process, RunningBroker]:
-    last = read_note(layout)
-    port = ports.choose(settings, last.port if last else None)
-    controller_port = ports.unused("127.0.0.1", besides=port)
+def _spawn(
+    settings: BrokerSettings, layout: Layout, java: Java, kafka: Installation, port: int, controller_port: int
+) -> tuple[Process, RunningBroker]:
     hostname = socket.getfqdn()
     text = server_properties(settings, port, controller_port, hostname)
     (layout.config / "server.properties").write_text(text, encoding="utf-8")
@@ -122,6 +136,11 @@ def _spawn(settings: BrokerSettings, layout: Layout, java: Java, kafka: Installa
     )
     write_note(layout, broker)
     return process, broker
+
+
+def _kill(process: Process) -> None:
+    process.kill()
+    process.wait()
 
 
 def _java_command(java: Java, kafka: Installation, layout: Layout, heap_mb: int) -> list[str | Path]:

@@ -7,12 +7,12 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from openmsistream.errors import TopicError
 from openmsistream.program.logs import spelt_out
 from openmsistream.program.progress import counting, is_terminal, size
+from openmsistream.program.times import here, in_words, utc
 
 if TYPE_CHECKING:
     from openmsistream.transfer.listing import FileVersion, Listing
@@ -64,7 +64,7 @@ def _print_lines(files: Iterable[FileVersion], topic: str, prefix: str, listing:
     count = incomplete = total = 0
     for file in files:
         count, incomplete, total = count + 1, incomplete + (not file.complete), total + (file.size or 0)
-        sent = datetime.fromtimestamp(file.timestamp_ms / 1000).strftime("%Y-%m-%d %H:%M:%S")
+        sent = in_words(file.timestamp_ms, here)
         known = "size unknown" if file.size is None else size(file.size)
         print(f"{known:>12}  {sent}  {spelt_out(file.path)}{_remarks(file)}")
     what = f" beginning with {spelt_out(prefix)}" if prefix else ""
@@ -88,11 +88,7 @@ def _print_json(files: Iterable[FileVersion]) -> None:
     """An array, written as it is read."""
     sys.stdout.write("[")
     for number, file in enumerate(files):
-        plain = {**asdict(file), "complete": file.complete, "sent": _utc(file.timestamp_ms / 1000)}
-        plain["mtime"] = None if file.mtime_ns is None else _utc(file.mtime_ns / 1e9)
+        plain = {**asdict(file), "complete": file.complete, "sent": in_words(file.timestamp_ms, utc)}
+        plain["mtime"] = None if file.mtime_ns is None else in_words(file.mtime_ns // 1_000_000, utc)
         sys.stdout.write((",\n " if number else "\n ") + json.dumps(plain))
     sys.stdout.write("\n]\n")
-
-
-def _utc(time: float) -> str:
-    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

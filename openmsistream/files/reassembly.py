@@ -7,9 +7,14 @@ that nothing on disk is ever longer than what has arrived; `extents` says what l
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from .chunk import Chunk
+
+_NAMED = 20
+"""Runs of missing chunks that are named; a file that is scattered over partitions may miss millions of them."""
 
 
 class Contradiction(ValueError):
@@ -61,11 +66,22 @@ class Indexes:
             self._starts.insert(at, number)
             self._ends.insert(at, number + 1)
 
-    def gaps(self, below: int) -> list[tuple[int, int]]:
-        """The runs (first, end exclusive) of numbers under `below` that are missing."""
-        edges = [0, *(edge for run in zip(self._starts, self._ends, strict=True) for edge in run), below]
-        pairs = zip(edges[::2], edges[1::2], strict=True)
-        return [(first, min(end, below)) for first, end in pairs if first < min(end, below)]
+    def gaps(self, below: int) -> Iterator[tuple[int, int]]:
+        """The runs (first, end exclusive) of numbers under `below` that are missing; costs no more than those taken."""
+        first = 0
+        for start, end in zip(self._starts, self._ends, strict=True):
+            if first < min(start, below):
+                yield first, min(start, below)
+            if (first := end) >= below:
+                return
+        if first < below:
+            yield first, below
+
+    def gap_count(self, below: int) -> int:
+        """How many runs are missing under `below`, which is not below `end`."""
+        if not self._starts:
+            return int(below > 0)
+        return len(self._starts) - 1 + (self._starts[0] > 0) + (self.end < below)
 
 
 class Reassembly:
@@ -155,13 +171,17 @@ class Reassembly:
         return ordered
 
     def missing(self) -> str:
-        """What is missing, in words."""
-        if self.count is None:
-            runs = map(_run, self._indexes.gaps(self._indexes.end))
-            tail = f"chunks from {self._indexes.end} on"
-            of = f" of {self.size}" if self.size is not None else ""
-            return ", ".join([*runs, tail]) + f" ({self.received}{of} bytes came)"
-        return ", ".join(map(_run, self._indexes.gaps(self.count))) or "nothing"
+        """What is missing, in words, the first places by their numbers."""
+        if self.count is not None:
+            return ", ".join(self._missing_below(self.count)) or "nothing"
+        tail = f"chunks from {self._indexes.end} on"
+        of = f" of {self.size}" if self.size is not None else ""
+        return ", ".join([*self._missing_below(self._indexes.end), tail]) + f" ({self.received}{of} bytes came)"
+
+    def _missing_below(self, end: int) -> list[str]:
+        named = [_run(run) for run in islice(self._indexes.gaps(end), _NAMED)]
+        more = self._indexes.gap_count(end) - len(named)
+        return [*named, f"and {more} more"] if more else named
 
 
 def _agree(one: object, other: object) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 Ranges = Sequence[tuple[int, int]]
@@ -27,24 +29,29 @@ class Chosen:
     def __init__(self, file: Source, ranges: Ranges, size: int) -> None:
         self._file = file
         self._ranges = [_within(run, size) for run in ranges]
-        self.size = sum(stop - start for start, stop in self._ranges)
+        self._ends = list(accumulate(stop - start for start, stop in self._ranges))
+        self.size = self._ends[-1] if self._ends else 0
         self._place = 0
 
     def seek(self, place: int, /) -> None:
         self._place = place
 
     def read(self, length: int, /) -> bytes:
-        """The next bytes, at most so many and at most to the end of a range; none at the end of the last."""
-        before = 0
-        for start, stop in self._ranges:
-            at = start + self._place - before
-            if at < stop:
-                self._file.seek(at)
-                data = self._file.read(min(length, stop - at))
-                self._place += len(data)
-                return data
-            before += stop - start
-        return b""
+        """The next bytes, at most so many, of as many ranges as that takes; none at the end of the last."""
+        pieces = []
+        number = bisect_right(self._ends, self._place)
+        while length and number < len(self._ranges):
+            stop = self._ranges[number][1]
+            at = stop - (self._ends[number] - self._place)
+            self._file.seek(at)
+            data = self._file.read(min(length, stop - at))
+            pieces.append(data)
+            self._place += len(data)
+            length -= len(data)
+            if at + len(data) < stop:
+                break
+            number += 1
+        return b"".join(pieces)
 
 
 def _within(run: tuple[int, int], size: int) -> tuple[int, int]:

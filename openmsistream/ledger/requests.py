@@ -10,7 +10,7 @@ from pathlib import Path
 from .database import broken
 
 _AT_ONCE = 500
-"""Requests that a program takes in one turn, so that a million of them do not fill its memory."""
+"""Requests that a program looks at in one turn, so that a million of them do not fill its memory."""
 
 
 def ask(ledger: Path, paths: Iterable[str], now: float) -> None:
@@ -21,9 +21,17 @@ def ask(ledger: Path, paths: Iterable[str], now: float) -> None:
     _write(ledger, "INSERT OR REPLACE INTO request VALUES (?, ?)", ((path, now) for path in paths))
 
 
-def asked(connection: sqlite3.Connection) -> list[str]:
-    """Some of the paths that are asked for, the oldest requests first; costs next to nothing when there are none."""
-    return [str(path) for (path,) in connection.execute("SELECT path FROM request ORDER BY asked LIMIT ?", (_AT_ONCE,))]
+def asked(connection: sqlite3.Connection, after: str = "") -> list[str]:
+    """Some of the paths that are asked for, those that follow on `after` in the alphabet; behind the last, the first again.
+
+    A program that gives the last path of its last turn looks at each, also when those before it have to wait: a request
+    stays until it has its `answer`. Costs next to nothing when there are none.
+    """
+    query = "SELECT path FROM request WHERE path>? ORDER BY path LIMIT ?"
+    found = connection.execute(query, (after, _AT_ONCE)).fetchall()
+    if not found and after:
+        return asked(connection)
+    return [str(path) for (path,) in found]
 
 
 def is_asked(connection: sqlite3.Connection, path: str) -> bool:

@@ -253,6 +253,7 @@ class _Session:
         self._topic_id = topic.topic_id
         self._over = False
         self._ask_members_at = float("inf")
+        self._asked_after = ""
         self._due = {"commit": 0.0, "care": 0.0, "ask": 0.0, "note": time.monotonic() + _NOTE_EVERY}
         self.receiving = Receiving(
             downloader._ledger,
@@ -320,7 +321,9 @@ class _Session:
     def _take_requests(self) -> None:
         """Fetch again what failed and somebody asked for; what stands in partitions of other readers has to wait."""
         known, taken = self._down._known, []
-        for path in asked(known):
+        paths = asked(known, self._asked_after)
+        self._asked_after = paths[-1] if paths else ""
+        for path in paths:
             row = failure(known, self._down._ledger.stream, path)
             if row is None:
                 taken.append(path)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from openmsistream.kafka.record import Record
 from openmsistream.kafka.resuming import Resumption
 from openmsistream.ledger.gone import forget_places, last_sent, retire_before
+from openmsistream.program.times import in_words
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +56,12 @@ class Losses:
         """The first record after a gap tells until when the gap lasts."""
         if record.partition in self._goes_on:
             self._goes_on.discard(record.partition)
-            when = _time(record.timestamp_ms / 1000)
+            when = in_words(record.timestamp_ms, _second)
             log.warning("partition %d goes on with what was sent at %s and later", record.partition, when)
 
     def _say_unread(self, unread: Mapping[int, int]) -> None:
         times = [time for p in unread if (time := last_sent(self._known, self._stream, p)) is not None]
-        since = f", all of them sent after {_time(min(times))}" if times else ""
+        since = f", all of them sent after {in_words(round(min(times) * 1000), _second)}" if times else ""
         each = ", ".join(f"{count} in partition {partition}" for partition, count in sorted(unread.items()))
         log.error(
             "LOST: topic %s has deleted %d records before this reader read them (%s)%s; send those files again, and "
@@ -84,5 +85,5 @@ def _some(paths: list[str], count: int) -> str:
     return ", ".join([*named, f"{more} more"] if more else named)
 
 
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(" ", "seconds")
+def _second(time: datetime) -> str:
+    return time.isoformat(" ", "seconds")

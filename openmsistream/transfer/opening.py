@@ -111,6 +111,7 @@ class Opening:
             first_twice=version.first_twice, compare_with=version.compare_with,
             acked=version.resume_at, acked_digest=version.resume_digest, first_offset=version.first_offset,
             digest=version.resume_whole, resumed=version.resume_at > 0,
+            whole=found.whole, last_news=version.last_news,
         )  # fmt: skip
 
     def _state_now(self, found: Opened) -> FileState:

@@ -10,6 +10,8 @@ from openmsistream.files.chunk import Chunk, FileState
 from openmsistream.files.split import Changed, FirstReading, Reading
 from openmsistream.ledger.sent import SentFile, State
 
+from .versions import given_up_by_readers
+
 _NOT_THE_SAME = "its acknowledged part is no longer the same"
 
 AHEAD = -1
@@ -21,7 +23,9 @@ class Outgoing:
     """A generation being sent. `resume_at` chunks from the front are acknowledged already and have `resume_digest`.
 
     `first`: a reading that has to come before anything is sent; its digest must then be `resume_whole`, where that is
-    known. `first_twice`: its chunk 0 is sent twice, since a generation before it was left unfinished.
+    known. `first_twice`: its chunk 0 is sent twice, since a generation before it was left unfinished. `whole`: all of the
+    file is sent, not chosen bytes. `last_news`: Unix time at which it was begun or last acknowledged; None before its first
+    chunk.
     """
 
     reading: Reading
@@ -40,6 +44,8 @@ class Outgoing:
     resumed: bool = False
     changed_again: bool = False
     given_up: bool = False
+    whole: bool = True
+    last_news: float | None = None
     noted: float = 0.0
     _all_sent: bool = False
     _unacked: deque[tuple[int, str]] = field(default_factory=deque)
@@ -103,8 +109,10 @@ class Outgoing:
         """The numbers under which a chunk is sent, once for each."""
         return (AHEAD, 0) if chunk.index == 0 and self.first_twice else (chunk.index,)
 
-    def sent_one(self, chunk: Chunk) -> None:
+    def sent_one(self, chunk: Chunk, now: float) -> None:
         """A chunk has been given to the producer, as often as is needed."""
+        if self.last_news is None:
+            self.last_news = now
         self._unacked.extend((number, self.reading.digest) for number in self.copies_of(chunk))
         if chunk.is_last:
             self.digest, self._all_sent = self.reading.digest, True
@@ -113,8 +121,9 @@ class Outgoing:
         """The bytes of the file that the acknowledgement of this chunk stands for."""
         return max(0, min(self.reading.chunk_size, self.size - index * self.reading.chunk_size)) if index >= 0 else 0
 
-    def acknowledged(self, index: int, offset: int) -> None:
+    def acknowledged(self, index: int, offset: int, now: float) -> None:
         """A chunk has reached the topic. Only what is acknowledged without a gap counts."""
+        self.last_news = now
         if index == (AHEAD if self.first_twice else 0):
             self.first_offset = offset
         self._early.add(index)
@@ -137,18 +146,28 @@ class Outgoing:
     def bytes_acked(self) -> int:
         return min(self.acked * self.reading.chunk_size, self.size)
 
+    def silent_too_long(self, now: float) -> bool:
+        """Was there nothing of it on the topic for so long that readers may wait for the rest no more?
+
+        One chunk alone is never waited for.
+        """
+        return not self.small and self.last_news is not None and given_up_by_readers(self.last_news, now)
+
     def row(self, state: State, now: float, reason: str | None = None) -> SentFile:
         """What the ledger keeps of it. A file that was racy when read is noted so that its state never matches again.
 
-        There is no generation in it, and so nothing to go on with, as long as nothing of it can have been sent.
+        There is no generation in it, and so nothing to go on with, as long as nothing of it can have been sent; nor is a
+        chunk size when chosen bytes are sent. The row of one that is on its way has the time of the last news of it.
         """
+        if state == "sending" and self.last_news is not None:
+            now = self.last_news
         file = self.state
         if state == "sent" and self.reading.racy:
             file = FileState(file.size, file.mtime_ns, 0, file.inode)
         return SentFile(
-            self.path, state, file, None if self._nothing_begun else self.generation, self.partition, self.reading.chunk_size,
-            self.acked, self.acked_digest, self.first_offset, self.digest, reason, now,
-            self.resumed,
+            self.path, state, file, None if self._nothing_begun else self.generation, self.partition,
+            self.reading.chunk_size if self.whole else None, self.acked, self.acked_digest, self.first_offset, self.digest,
+            reason, now, self.resumed,
         )  # fmt: skip
 
     @property

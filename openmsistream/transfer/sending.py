@@ -46,6 +46,8 @@ _PASSING = (
 _IN_USE = (32, 33)
 """Windows' ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: another program has the file to itself just now."""
 
+_SILENT = "nothing of it was acknowledged for so long that readers may have given it up"
+
 
 class Records(Protocol):
     """What is remembered of each path: the ledger, or a stand-in for a single file."""
@@ -230,6 +232,9 @@ class Sending:
                 return True
             if not self._producer.room(out.partition):
                 return False
+            if not out.on_its_way and out.silent_too_long(time.time()):  # otherwise its next acknowledgement decides
+                self._abandon(out, _SILENT)
+                return True
             self._send(out)
             return True
         except Changed as change:
@@ -243,7 +248,7 @@ class Sending:
         record = self._opening.form.record(chunk)
         for number in out.copies_of(chunk):
             self._producer.send(out.partition, record.key, record.value, record.headers, (out, number))
-        out.sent_one(chunk)
+        out.sent_one(chunk, time.time())
         if chunk.is_last:
             out.close()
 
@@ -297,6 +302,7 @@ class Sending:
         """Take note of what became of records: first in the ledger, then the window is given back."""
         touched: dict[int, Outgoing] = {}
         rows: list[SentFile] = []
+        now = time.time()
         for report in reports:
             if report.token is None:
                 continue
@@ -306,10 +312,12 @@ class Sending:
             if report.error is not None:
                 self._refused(out, report.error, report.final, rows)
                 continue
-            out.acknowledged(index, report.offset)
+            if out.silent_too_long(now):
+                self._abandon(out, _SILENT)
+                continue
+            out.acknowledged(index, report.offset, now)
             self.tally.chunk_bytes += out.length_of(index)
             touched[id(out)] = out
-        now = time.time()
         for out in touched.values():
             if out.given_up:
                 continue
@@ -376,7 +384,7 @@ class Sending:
         row = SentFile(path, "failed", state, reason=reason, updated=time.time())
         before = self._records.get(path)
         if before is not None:  # a generation that was left unfinished is not forgotten
-            unfinished = None if before.state == "sent" else before.generation
+            unfinished = before.generation if before.resumed or before.state != "sent" else None
             row = replace(row, partition=before.partition, generation=unfinished)
         rows.append(row)
 

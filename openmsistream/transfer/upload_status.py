@@ -16,7 +16,7 @@ from .file_status import FileStatus, Program, Totals, ago, at, chunks
 from .scan import Found, Skipped, look_at, scan
 from .selection import Selection
 from .settle import LAG
-from .versions import RESUME_WITHIN
+from .versions import given_up_by_readers
 
 
 def sent_files(program: Program, below: str, totals: Totals, now: float) -> Iterator[FileStatus]:
@@ -142,10 +142,10 @@ class _Judge:
             return live.reason
         assert row is not None
         done, of = _chunks_of(row)
-        said = f"{done} of {of} chunks"
+        said = f"{done} of {of} chunks" if of is not None else "chosen bytes of it"
         if self._program.running:
             return said
-        fresh = self._now - row.updated < RESUME_WITHIN
+        fresh = of is not None and not given_up_by_readers(row.updated, self._now)
         return f"{said}; when the program starts it " + ("goes on from there" if fresh else "begins anew")
 
     def _why_waiting(self, item: Found, row: SentFile | None, live: LiveFile | None, changed: float) -> str:

@@ -60,6 +60,11 @@ _ACKNOWLEDGED_WITHIN = 0.005
 """Seconds that the loop waits for an acknowledgement before it looks at what else has come: a file that is closed meanwhile
 waits no longer than this."""
 
+_ANSWERS_WITHIN = 1.0
+_UNANSWERED_FOR = 0.1
+"""Seconds after which a broker that acknowledges nothing is waited for at greater length, and how long then: a program that
+looks around 200 times a second while its broker is away for a night would do so for nothing."""
+
 _MOST_READY = 5_000
 _ANEW_AFTER = 1.0
 
@@ -106,24 +111,33 @@ class Uploader:
         self._deadline = 0.0
         self._threads: list[threading.Thread] = []
         self._requests_due = 0.0
+        self._answered = 0.0
         self._settler = Settler(options.lag if options.lag is not None else LAG, options.lag is not None)
         self._inbox = Inbox()
         check_folder(options.root)
         self._form = form_of(settings.wire, options.wire_fields)
         self._trusted = not options.polling and filesystem.is_local(options.root)
         self._admin = Admin.of(settings)
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            raise broken(options.ledger_path, error) from error
+
+    def _open(self) -> None:
+        """The topic, the ledger and the first session; nothing stays open when one of them cannot be had."""
         with contextlib.ExitStack() as stack:
-            self.topic = ensure_topic(self._admin, options.topic, options.wish, options.chunk_size, self._form)
-            self._origin = stack.enter_context(contextlib.closing(Origin(options.root)))
-            self._ledger = stack.enter_context(SentLedger(options.ledger_path))
-            self._registries = Registries(self._ledger, options.topic)
+            wanted = self.options
+            self.topic = ensure_topic(self._admin, wanted.topic, wanted.wish, wanted.chunk_size, self._form)
+            self._origin = stack.enter_context(contextlib.closing(Origin(self.options.root)))
+            self._ledger = stack.enter_context(SentLedger(self.options.ledger_path))
+            self._registries = Registries(self._ledger, self.options.topic)
             is_new = self._use_topic()
-            since = new_since(self._ledger, options.root, options.topic, self._origin.state)
-            self._new_since = 0 if options.upload_existing else since
+            since = new_since(self._ledger, self.options.root, self.options.topic, self._origin.state)
+            self._new_since = 0 if self.options.upload_existing else since
             self._inventory_done = all_noted(self._ledger)
+            self._producer, self._sending = self._session()
             if is_new:  # said now: what comes after this line is not from before the first start
                 log.info("first start on this folder and topic")
-            self._producer, self._sending = self._session()
             self._resources = stack.pop_all()
 
     # -- life ------------------------------------------------------------------------------------------
@@ -265,8 +279,11 @@ class Uploader:
 
     def _round(self, timeout: float) -> None:
         """Look at what has come and decide what to send."""
-        if not self._producer.idle:  # then an acknowledgement comes first
-            self._take_reports(min(timeout, _ACKNOWLEDGED_WITHIN))
+        if self._producer.idle:
+            self._answered = time.monotonic()
+        else:  # then an acknowledgement comes first
+            answers = time.monotonic() - self._answered < _ANSWERS_WITHIN
+            self._take_reports(min(timeout, _ACKNOWLEDGED_WITHIN if answers else _UNANSWERED_FOR))
             timeout = 0.0
         post = self._inbox.take(timeout, batches=self._takes_more and not self._settler.full)
         self._take_reports(0.0)
@@ -298,6 +315,7 @@ class Uploader:
     def _take_reports(self, timeout: float) -> None:
         reports = self._producer.reports(timeout)
         if reports:
+            self._answered = time.monotonic()
             self._sending.settle(reports)
 
     def _has_more_to_do(self) -> bool:

@@ -18,7 +18,7 @@ class Version:
 
     `resume_whole`: what the digest of the whole file has to be for that, where it was read before its chunks were sent.
     `compare_with`: only when the content has another digest than this. `abandon`: a generation that is given up before.
-    `first_twice`: chunk 0 is sent twice.
+    `first_twice`: chunk 0 is sent twice. `last_news`: when one that is gone on with was begun or last acknowledged.
     """
 
     generation: str
@@ -31,6 +31,7 @@ class Version:
     compare_with: str | None = None
     abandon: str | None = None
     first_twice: bool = False
+    last_news: float | None = None
 
 
 def version_to_send(
@@ -48,7 +49,8 @@ def version_to_send(
     """The version to send of a file in this state; None when what it holds was sent, or is known and stays.
 
     `partition` is the one that the path's key belongs to; a path keeps the one that it had before partitions were added.
-    Where not `all_of_it` is sent an interrupted upload is begun anew, since the choice may have changed meanwhile.
+    Where not `all_of_it` is sent an interrupted upload is begun anew, since the choice may have changed meanwhile; so is one
+    of chosen bytes, whose row has no chunk size.
     """
     if row is None:
         return Version(form.new_generation(), partition, chunk_size)
@@ -61,10 +63,15 @@ def version_to_send(
         return replace(new, compare_with=row.digest)
     if row.state != "sending" or row.generation is None:
         return new
-    recent = row.file == state and 0 <= now - row.updated < RESUME_WITHIN
+    recent = row.file == state and now - row.updated >= 0 and not given_up_by_readers(row.updated, now)
     if recent and all_of_it and row.chunk_size and form.began(row.generation):
         return _rest_of(row, row.generation, new, row.chunk_size, form)
     return replace(new, abandon=row.generation)
+
+
+def given_up_by_readers(last_news: float, now: float) -> bool:
+    """May a generation have been given up of which nothing has come since then?"""
+    return now - last_news >= RESUME_WITHIN
 
 
 def _is_lost(row: SentFile, form: Form) -> bool:
@@ -85,5 +92,5 @@ def _rest_of(row: SentFile, generation: str, new: Version, chunk_size: int, form
         return new
     return Version(
         generation, new.partition, chunk_size, at, row.acked_digest if at else None,
-        row.digest if form.digest_first else None, row.first_offset,
+        row.digest if form.digest_first else None, row.first_offset, last_news=row.updated,
     )  # fmt: skip

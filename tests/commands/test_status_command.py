@@ -241,6 +241,12 @@ def test_without_a_program_a_file_on_its_way_says_how_it_goes_on(folder: Folder)
     assert folder.line("b").endswith("when the program starts it begins anew")
 
 
+def test_of_a_file_of_which_chosen_bytes_are_sent_no_number_of_chunks_is_said(folder: Folder) -> None:
+    folder.upload(sent("a", folder.put("a", "x" * 48), "sending", acked_chunks=5, chunk_size=None))
+    folder.stop()
+    assert folder.line("a") == "sending | chosen bytes of it; when the program starts it begins anew"
+
+
 def test_what_the_ledger_has_heard_since_counts_more_than_the_programs_word(folder: Folder) -> None:
     folder.upload(sent("a", folder.put("a"), updated=NOW))
     folder.says("upload", LiveFile("a", "sending", 7, 12, 28, 48), updated=NOW - 1)

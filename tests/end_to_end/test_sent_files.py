@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from lab import Lab, expect, files_of, header, put, same, tree
 
+from openmsistream.kafka.producer import ChunkProducer, Report
 from openmsistream.program.run import wait_until
 from openmsistream.transfer import uploader as uploader_module
 
@@ -318,3 +319,26 @@ def test_a_huge_file_does_not_hold_small_ones_back(lab: Lab) -> None:
         expect(lambda: up.tally.files == 21)
     offsets = {(m.key() or b"").decode(): m.timestamp()[1] for m in lab.records() if header(m, "last")}
     assert all(when < offsets["huge.bin"] for path, when in offsets.items() if path != "huge.bin")
+
+
+def test_while_nothing_is_acknowledged_an_uploader_looks_around_ten_times_a_second_and_sees_what_is_new(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def silent(self: ChunkProducer, timeout: float = 0.0) -> list[Report]:
+        waits.append(timeout)
+        time.sleep(timeout)  # as long as a broker that is away lets it wait
+        return []
+
+    with lab.uploading() as up:
+        put(lab.source, "a")
+        expect(lambda: up.tally.files == 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(ChunkProducer, "reports", silent)
+            put(lab.source, "b")
+            expect(lambda: waits[-4:] == [0.1, 0.0, 0.1, 0.0])
+            put(lab.source, "c")
+            expect(lambda: len(up.sending._busy) == 2)
+            assert max(waits) == 0.1
+        expect(lambda: up.tally.files == 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import struct
@@ -259,6 +258,10 @@ UP = "the name has the component '..', which could lead outside the folder"
         ({"number": []}, "its chunk number is not a whole number"),
         ({"count": 0}, "it is chunk 2 of 0"),
         ({"count": MAX_CHUNKS + 1}, f"its file has {MAX_CHUNKS + 1} chunks, at most {MAX_CHUNKS} are allowed"),
+        (
+            {"count": 2**40, "number": 2, "offset": 2**23, "data": bytes(2**23)},
+            f"{2**40} chunks of {2**23} bytes are more than a file can hold",
+        ),
         ({"count": 2**64 - 1}, f"its number of chunks is {2**64 - 1}, not a number that can be"),
         ({"mtime": "now"}, "its time of last change is not a number"),
         ({"mtime": True}, "its time of last change is not a number"),

@@ -54,6 +54,9 @@ def test_a_set_of_indexes_is_a_set(numbers: list[int]) -> None:
     assert len(indexes) == len(plain)
     assert [n for first, end in indexes.gaps(41) for n in range(first, end)] == [n for n in range(41) if n not in plain]
     assert indexes.end == max(plain, default=-1) + 1
+    assert [indexes.gap_count(below) for below in (indexes.end, 42)] == [
+        len(list(indexes.gaps(below))) for below in (indexes.end, 42)
+    ]
 
 
 FORGED = st.builds(
@@ -135,6 +138,17 @@ def test_what_is_missing_is_said_in_runs() -> None:
     assert reassembly.missing() == "chunk 1, chunks 3-4, chunks from 6 on (3 of 10 bytes came)"
     reassembly.place(chunks[9])
     assert reassembly.missing() == "chunk 1, chunks 3-4, chunks 6-8"
+
+
+def test_of_many_runs_that_are_missing_the_first_are_named_and_the_others_are_counted() -> None:
+    chunks = chunks_of(bytes(99), 1)
+    reassembly = Reassembly(chunks[0])
+    for chunk in chunks[0:-1:2]:
+        reassembly.place(chunk)
+    first = ", ".join(f"chunk {number}" for number in range(1, 41, 2))
+    assert reassembly.missing() == f"{first}, and 28 more, chunks from 97 on (49 of 99 bytes came)"
+    reassembly.place(chunks[98])
+    assert reassembly.missing() == f"{first}, and 29 more"
 
 
 def test_what_is_missing_can_be_said_of_the_largest_index() -> None:

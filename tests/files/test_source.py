@@ -27,6 +27,30 @@ def test_the_ranges_follow_one_another_from_any_place(runs: list[tuple[int, int]
     assert found == expected[place:]
 
 
+class Counted(io.BytesIO):
+    """A file that counts how often it is read."""
+
+    reads = 0
+
+    def read(self, length: int | None = -1, /) -> bytes:
+        self.reads += 1
+        return super().read(length)
+
+
+def test_one_reading_takes_in_many_ranges_and_each_is_read_once() -> None:
+    count = 20_000
+    file = Counted(bytes(count * 20))
+    chosen = Chosen(file, [(number * 20, number * 20 + 10) for number in range(count)], count * 20)
+    assert len(chosen.read(1 << 19)) == chosen.size == count * 10
+    assert file.reads == count
+
+
+def test_a_file_that_has_become_shorter_gives_what_is_there() -> None:
+    chosen = Chosen(io.BytesIO(CONTENT[:50]), [(40, 60), (0, 10)], len(CONTENT))
+    assert chosen.read(30) == CONTENT[40:50]
+    assert chosen.read(30) == b""
+
+
 @pytest.mark.parametrize("run", [(5, 4), (-1, 4), (1,), (1, 2, 3), ("1", 2), (1.0, 2), 7, None])
 def test_what_is_no_range_is_refused_by_name(run: object) -> None:
     with pytest.raises(BadRanges, match="of a run of bytes") as refused:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 
+import pytest
 from handmade import Topic, chunks_of
 
+from openmsistream.commands import ls
 from openmsistream.files.chunk import Chunk
 from openmsistream.files.wire.form import Written
 from openmsistream.files.wire.msgpack import Msgpack
@@ -128,3 +131,16 @@ def test_only_unfinished_files_stay_in_memory() -> None:
             made.take(record)
         assert (len(made._open), len(made._whole)) == (0, 1)
         assert len(list(made.files())) == listing._WRITE_AT_ONCE + 1
+
+
+def test_a_file_is_printed_whose_record_has_a_time_that_no_calendar_has(capsys: pytest.CaptureFixture[str]) -> None:
+    microseconds = 1_700_000_000_000_000
+    topic = Topic()
+    topic.chunk(chunks_of("a", b"1")[0], microseconds)
+    with Listing() as made:
+        for record in topic.records:
+            made.take(record)
+        ls._print_lines(made.files(), "t", "", made)
+        assert f"1 B  {microseconds} ms  a\n" in capsys.readouterr().out
+        ls._print_json(made.files())
+        assert [file["sent"] for file in json.loads(capsys.readouterr().out)] == [f"{microseconds} ms"]

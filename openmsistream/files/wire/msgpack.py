@@ -168,6 +168,8 @@ def _check_place(number: int, count: int, offset: int, length: int) -> None:
         raise Unusable(f"it is empty, and chunk {number} of {count}")
     if offset + length + count - number > _MAX:
         raise Unusable(f"its bytes end at {offset + length}, further than a file can reach")
+    if count * length > _MAX:
+        raise Unusable(f"{count} chunks of {length} bytes are more than a file can hold")
 
 
 def _path(name: str, folder: str, appendix: str) -> str:
