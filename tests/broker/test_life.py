@@ -20,9 +20,8 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from openmsistream.broker import BrokerSettings, RunningBroker, reset, start, status, stop, temporary
+from openmsistream.broker import BrokerSettings, RunningBroker, ports, reset, start, status, stop, temporary
 from openmsistream.broker.layout import Layout
-from openmsistream.broker.ports import unused
 from openmsistream.errors import BrokerProcessError
 
 
@@ -146,6 +145,17 @@ def test_a_port_that_is_taken_is_refused_with_the_name_of_its_owner(own: Running
         assert f"(process {own.pid})" in str(refused.value)
 
 
+def test_a_start_whose_port_is_taken_meanwhile_takes_another(
+    own: RunningBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, looked_free = ports.choose, [own.port]
+    monkeypatch.setattr(ports, "choose", lambda *asked: looked_free.pop() if looked_free else usual(*asked))
+    with temporary(tmp_path / "b") as broker:
+        assert broker.port != own.port
+        assert looked_free == []
+        assert make_topic(broker.address) not in AdminClient({"bootstrap.servers": own.address}).list_topics().topics
+
+
 def test_after_kill_9_it_starts_again_on_its_port_with_its_data(tmp_path: Path) -> None:
     with temporary(tmp_path / "b") as first:
         topic = make_topic(first.address)
@@ -262,7 +272,7 @@ def test_run_is_refused_where_a_broker_runs(own: RunningBroker) -> None:
 def test_a_broker_for_other_machines_says_what_that_means(tmp_path: Path) -> None:
     """What is advertised can be reached here: a client may turn to it before it has heard the answer that it asked for."""
     said: list[str] = []
-    port = unused("127.0.0.1")
+    port = ports.unused("127.0.0.1")
     settings = BrokerSettings(tmp_path / "b", host="0.0.0.0", port=port, advertised=f"localhost:{port}")
     try:
         broker = start(settings, say=said.append)

@@ -9,12 +9,14 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from lab import UPLOAD_ONE, Lab, expect, put, same
 
 from openmsistream.broker import RunningBroker, start, stop, temporary
+from openmsistream.ledger.database import reader
 
 
 @pytest.fixture
@@ -42,6 +44,12 @@ def own(own_broker: RunningBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     finally:
         made.close()
         start(own_broker.settings)
+
+
+def under_way(lab: Lab) -> list[str]:
+    """The files whose sending the uploader of `source` has begun, by its ledger."""
+    with closing(reader(lab.source / "LOGS" / f"upload-{lab.topic}.sqlite")) as ledger:
+        return [path for (path,) in ledger.execute("SELECT path FROM sent WHERE state='sending'")]
 
 
 def test_a_broker_that_does_not_answer_ends_every_program_in_time_with_its_address(lab: Lab, nobody: str) -> None:
@@ -92,6 +100,7 @@ def test_without_a_broker_a_signal_still_ends_both_in_time_and_what_was_not_sent
     expect(lambda: same(own.source, own.target))
     stop(own_broker.data_dir)
     put(own.source, "b", os.urandom(2_000_000))
+    expect(lambda: under_way(own) == ["b"])
     up.wait_for("no broker answers")
     began = time.monotonic()
     up.signal(signal.SIGTERM)
@@ -109,6 +118,7 @@ def test_a_second_signal_ends_a_program_at_once_and_its_ledger_is_sound(own: Lab
     up.wait_for("first start on this folder")
     stop(own_broker.data_dir)
     put(own.source, "b", os.urandom(2_000_000))
+    expect(lambda: under_way(own) == ["b"])
     up.wait_for("no broker answers")
     up.signal(signal.SIGINT)
     up.wait_for("stopping")

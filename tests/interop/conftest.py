@@ -16,11 +16,12 @@ import pytest
 from mixed_lab import MixedLab
 
 from openmsistream.broker import RunningBroker
+from openmsistream.broker.lock import exclusive
 from openmsistream.transfer import uploader
 
 VERSION = "1.8.8"
 _PIP_WITHIN = 300
-_NOT_RUN = pytest.StashKey[str]()
+_NOT_RUN = f"OpenMSIStream {VERSION} cannot be installed here"
 
 
 @pytest.fixture(scope="session")
@@ -28,26 +29,21 @@ def published(pytestconfig: pytest.Config) -> Path:
     """The Python of an environment with the published package in it."""
     place = pytestconfig.cache.mkdir(f"openmsistream-{VERSION}-py{sys.version_info.major}{sys.version_info.minor}")
     python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    ready = place / "ready"
-    if not ready.exists():
-        pip = [
-            str(python),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            f"openmsistream=={VERSION}",
-        ]
-        for command in ([sys.executable, "-m", "venv", "--clear", str(place)], pip):
-            try:
-                subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PIP_WITHIN)
-            except (subprocess.SubprocessError, OSError) as error:
-                reason = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1]
-                pytestconfig.stash[_NOT_RUN] = f"OpenMSIStream {VERSION} cannot be installed here ({reason})"
-                pytest.skip(pytestconfig.stash[_NOT_RUN])
-        ready.touch()
+    with exclusive(place.with_name(f"{place.name}.lock"), timeout=2 * _PIP_WITHIN):  # several processes test
+        if not (place / "ready").exists():
+            _make(place, python)
     return python
+
+
+def _make(place: Path, python: Path) -> None:
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"openmsistream=={VERSION}"]
+    for command in ([sys.executable, "-m", "venv", "--clear", str(place)], pip):
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PIP_WITHIN)
+        except (subprocess.SubprocessError, OSError) as error:
+            reason = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1]
+            pytest.skip(f"{_NOT_RUN} ({reason})")
+    (place / "ready").touch()
 
 
 @pytest.fixture
@@ -63,6 +59,7 @@ def lab(broker: RunningBroker, published: Path, tmp_path: Path, monkeypatch: pyt
         made.close()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if _NOT_RUN in config.stash:
-        terminalreporter.write_line(f"tests/interop was not run: {config.stash[_NOT_RUN]}", yellow=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = {report.longrepr[2] for report in terminalreporter.getreports("skipped")}
+    for reason in sorted(reason for reason in reasons if _NOT_RUN in reason):
+        terminalreporter.write_line(f"tests/interop was not run: {reason}", yellow=True)
