@@ -71,10 +71,7 @@ class Connection:
             self.heard_fatal(error)
         with self._lock:
             if error.code() == KafkaError._ALL_BROKERS_DOWN:
-                if not self._down:
-                    why = self._trouble or error.str()
-                    self._log_outage("no broker answers at %s (%s); trying on", self.bootstrap, why)
-                self._down = True
+                self._are_down(self._trouble or error.str())
             else:
                 self._note(error.str())
                 log.debug("client: %s", error)
@@ -87,6 +84,20 @@ class Connection:
         """The client logs that a broker has closed a connection that was new, which is no error to it."""
         with self._lock:
             self._note(text)
+
+    def unanswered(self, why: str) -> None:
+        """Another client asked these brokers in vain.
+
+        This one may not have noticed: librdkafka says once that all are down, and not at all when the group's coordinator
+        loses its address in the same moment.
+        """
+        with self._lock:
+            self._are_down(self._trouble or why)
+
+    def _are_down(self, why: str) -> None:
+        if not self._down:
+            self._log_outage("no broker answers at %s (%s); trying on", self.bootstrap, why)
+        self._down = True
 
     def answered(self) -> None:
         """A broker has answered."""

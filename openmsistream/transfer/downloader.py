@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmsistream.config import Settings
-from openmsistream.errors import OpenMSIStreamError
+from openmsistream.errors import BrokerUnreachable, OpenMSIStreamError
 from openmsistream.kafka.admin import Admin, Topic
 from openmsistream.kafka.commits import Commit, Progress, stamped, unstamped
 from openmsistream.kafka.consumer import BEGINNING, ChunkConsumer, Interrupted, TopicGone
@@ -99,6 +99,7 @@ class Downloader:
         self._rewound: set[int] = set()
         self._replaced = threading.Event()
         self._trouble = ""
+        self._asked_in_vain = 0  # times in a row that no broker answered a question about the topic
         self._consumer: ChunkConsumer | None = None
         prepare_folder(options.root)
         allow_open_files(_OPEN_FILES)
@@ -227,12 +228,21 @@ class Downloader:
             return self._admin.topic(self.options.topic, _ASK_WITHIN)
         except OpenMSIStreamError as error:
             log.debug("asking for the topic: %s", error)
+            self._asked_in_vain += isinstance(error, BrokerUnreachable)
             return None
 
     def _follow_topic(self) -> None:
         """Look whether the topic is still the same one."""
-        while not self._stopping.wait(_TOPIC_EVERY):
+        while not self._stopping.wait(_AGAIN_AFTER if self._asked_in_vain else _TOPIC_EVERY):
+            asked_in_vain = self._asked_in_vain
             before, now = self._topic, self._ask()
+            consumer = self._consumer
+            if self._asked_in_vain == asked_in_vain:
+                self._asked_in_vain = 0
+            if consumer is not None and self._asked_in_vain > 1:
+                consumer.connection.unanswered("no answer")
+            elif consumer is not None and now is not None:
+                consumer.connection.answered()
             if before is None or now is None:
                 continue
             if before.topic_id != now.topic_id:
