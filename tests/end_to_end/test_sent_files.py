@@ -337,7 +337,7 @@ def test_while_nothing_is_acknowledged_an_uploader_looks_around_ten_times_a_seco
         with monkeypatch.context() as patch:
             patch.setattr(ChunkProducer, "reports", silent)
             put(lab.source, "b")
-            expect(lambda: waits[-4:] == [0.1, 0.0, 0.1, 0.0])
+            expect(lambda: sorted(waits[-4:]) == [0.0, 0.0, 0.1, 0.1])  # seen in whichever of the two it is
             put(lab.source, "c")
             expect(lambda: len(up.sending._busy) == 2)
             assert max(waits) == 0.1
