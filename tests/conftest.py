@@ -1,4 +1,4 @@
-"""What all tests share: how many processes run them, and one real broker for each of these."""
+"""What all tests share: how many processes run them, one real broker for each of these, and a lab at it for a test."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lab import Lab
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from openmsistream.broker import RunningBroker, temporary
+from openmsistream.transfer import uploader
 
 WORKERS = 3
 """Processes for a run of many tests. One more than the two cores that they are made for: tests wait more than they compute."""
@@ -62,3 +64,15 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     place: Path = tmp_path_factory.mktemp("broker")
     with temporary(place, say=print) as running:
         yield running
+
+
+@pytest.fixture
+def lab(broker: RunningBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """This test's own topic and folders; its programs are ended afterwards. Inside this process the lag is a second."""
+    monkeypatch.setattr(uploader, "LAG", 1.0)
+    monkeypatch.delenv("OPENMSISTREAM_STATE_DIR", raising=False)
+    made = Lab(broker.address, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -191,7 +191,7 @@ class Receiving:
             return None
         if self._regex is not None and not self._regex.match(chunk.path):
             return None
-        if not self._is_wanted(lane, record, chunk):
+        if not self._is_wanted(record, chunk):
             return None
         if offset not in progress.open and not self._make_room_for_another(lane):
             progress.hold(offset)
@@ -208,7 +208,7 @@ class Receiving:
             return None
         return self._make(lane, record, chunk, there)
 
-    def _is_wanted(self, lane: Lane, record: Record, chunk: Chunk) -> bool:
+    def _is_wanted(self, record: Record, chunk: Chunk) -> bool:
         """Is this not a chunk, sent again or late, of what has ended?
 
         A version in the native form ends once. One in the msgpack form may return, and then all of it is sent again.
