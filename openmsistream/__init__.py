@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+    from .destinations.girder_processor import GirderUploadStreamProcessor as GirderUploadStreamProcessor
+    from .destinations.s3_processor import S3TransferStreamProcessor as S3TransferStreamProcessor
+    from .processing.file import File as File
+    from .processing.functions import process_files as process_files
+    from .processing.metadata import MetadataJSONReproducer as MetadataJSONReproducer
+    from .processing.processor import DataFileStreamProcessor as DataFileStreamProcessor
+    from .processing.reproducer import DataFileStreamReproducer as DataFileStreamReproducer
     from .transfer.download_directory import DataFileDownloadDirectory as DataFileDownloadDirectory
     from .transfer.upload_data_file import UploadDataFile as UploadDataFile
     from .transfer.upload_directory import DataFileUploadDirectory as DataFileUploadDirectory
@@ -23,11 +30,30 @@ __version__ = "2.0.0.dev0"
 
 _HOMES = {
     "DataFileDownloadDirectory": "openmsistream.transfer.download_directory",
+    "DataFileStreamProcessor": "openmsistream.processing.processor",
+    "DataFileStreamReproducer": "openmsistream.processing.reproducer",
     "DataFileUploadDirectory": "openmsistream.transfer.upload_directory",
+    "File": "openmsistream.processing.file",
+    "GirderUploadStreamProcessor": "openmsistream.destinations.girder_processor",
+    "MetadataJSONReproducer": "openmsistream.processing.metadata",
+    "S3TransferStreamProcessor": "openmsistream.destinations.s3_processor",
     "UploadDataFile": "openmsistream.transfer.upload_data_file",
+    "process_files": "openmsistream.processing.functions",
 }
 
-__all__ = ["DataFileDownloadDirectory", "DataFileUploadDirectory", "UploadDataFile", "__version__"]
+__all__ = [
+    "DataFileDownloadDirectory",
+    "DataFileStreamProcessor",
+    "DataFileStreamReproducer",
+    "DataFileUploadDirectory",
+    "File",
+    "GirderUploadStreamProcessor",
+    "MetadataJSONReproducer",
+    "S3TransferStreamProcessor",
+    "UploadDataFile",
+    "__version__",
+    "process_files",
+]
 
 
 _OLD_ROOMS = frozenset(
@@ -60,11 +86,6 @@ if not any(getattr(finder, "__module__", None) == __name__ for finder in sys.met
 def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if not name.startswith("_"):
-        from .aliases.table import TOP_LEVEL, NotThereYet  # not at the top: whoever needs no old name pays nothing
-
-        if name in TOP_LEVEL:
-            raise NotThereYet(f"{__name__}.{name}", TOP_LEVEL[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -23,8 +23,14 @@ from openmsistream.files import digest
 from openmsistream.files.chunk import Chunk, new_generation
 from openmsistream.files.wire import native
 from openmsistream.kafka.partitions import partition_of
+from openmsistream.processing.callers.in_thread import InThread
+from openmsistream.processing.engine import Processing, ProcessingOptions
+from openmsistream.processing.file import File
+from openmsistream.processing.stage import Callbacks
+from openmsistream.processing.work import Outcome, Result, Work
 from openmsistream.program.run import wait_until
 from openmsistream.transfer.downloader import Downloader, DownloadOptions
+from openmsistream.transfer.reader import Reader
 from openmsistream.transfer.uploader import Uploader, UploadOptions
 
 UPLOAD = "openmsistream.transfer.upload_directory"
@@ -32,8 +38,8 @@ DOWNLOAD = "openmsistream.transfer.download_directory"
 UPLOAD_ONE = "openmsistream.transfer.upload_data_file"
 UMBRELLA = "openmsistream.commands.main"
 
-QUICK_GROUP = "session.timeout.ms = 6000\nheartbeat.interval.ms = 500\n"
-"""A member that was killed is missed after 6 s, the least that the broker allows, instead of 45 s."""
+QUICK_GROUP = "session.timeout.ms = 3000\nheartbeat.interval.ms = 500\n"
+"""A member that was killed is missed after 3 s instead of 10."""
 
 
 ByHand = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]
@@ -230,6 +236,14 @@ class Lab:
         with _running(downloader):
             yield downloader
 
+    @contextmanager
+    def processing(self, work: Work, *, workers: int = 2, callbacks: Callbacks | None = None, **options: object) -> Iterator[Processing]:
+        """An engine that runs `work` on the files of the topic, likewise."""
+        made = ProcessingOptions(**{"root": self.target, "topic": self.topic, "program": "test", **options})  # type: ignore[arg-type]
+        engine = Processing(made, self.settings, lambda: [InThread(work) for _ in range(workers)], callbacks or Silent())
+        with _running(engine):
+            yield engine
+
     # the topic
 
     @cached_property
@@ -263,7 +277,7 @@ class Lab:
     def records(self) -> list[Message]:
         """All records that stand on the topic, by partition and offset."""
         consumer = Consumer(
-            {"bootstrap.servers": self.address, "group.id": "look", "enable.auto.commit": False,
+            {"bootstrap.servers": self.address, "group.id": "look", "enable.auto.commit": False, "isolation.level": "read_committed",
              "auto.offset.reset": "earliest", "fetch.wait.max.ms": 50}
         )  # fmt: skip
         try:
@@ -312,8 +326,18 @@ class Lab:
             consumer.close()
 
 
+class Silent:
+    """Callbacks that do nothing."""
+
+    def failed(self, file: File, outcome: Outcome) -> None: ...
+
+    def mismatched(self, file: File, reason: str) -> None: ...
+
+    def refused(self, result: Result) -> str | None: ...
+
+
 @contextmanager
-def _running(worker: Uploader | Downloader) -> Iterator[None]:
+def _running(worker: Uploader | Reader) -> Iterator[None]:
     worker.start()
     try:
         yield

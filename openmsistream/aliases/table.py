@@ -30,77 +30,82 @@ class NotThereYet(OpenMSIStreamError, ImportError):
         )
 
 
-PROCESSING = Later("processing files with code of one's own")
-REPRODUCING = Later("turning files into results on another topic")
-GIRDER = Later("the upload to Girder")
-S3 = Later("the transfer to S3")
 SERVICES = Later("running programs as services")
 ENCRYPTION = Later("encryption by KafkaCrypto")
-CLIENTS = Later("Kafka clients for programs of one's own")
 
 Homes = Mapping[str, str | Later]
 """For each name the module of this package in which it is, or why it is nowhere."""
 
-_FILES: Homes = {
-    "DataFile": PROCESSING,
-    "DataFileDirectory": PROCESSING,
-    "DownloadDataFile": PROCESSING,
-    "DownloadDataFileToDisk": PROCESSING,
-    "DownloadDataFileToMemory": PROCESSING,
-    "DownloadDataFileToMemoryAndDisk": PROCESSING,
-    "ReproducerMessage": REPRODUCING,
-}
-_UPLOAD = {"DataFileUploadDirectory": "transfer.upload_directory", "main": "transfer.upload_directory"}
-_DOWNLOAD = {"DataFileDownloadDirectory": "transfer.download_directory", "main": "transfer.download_directory"}
-_UPLOAD_ONE = {"UploadDataFile": "transfer.upload_data_file", "main": "transfer.upload_data_file"}
-_PARSER = {"OpenMSIStreamArgumentParser": "aliases.argument_parser"}
+
+def _all_in(home: str, *names: str) -> Homes:
+    return dict.fromkeys(names, home)
+
+
+_DATA_FILE = _all_in("processing.data_file", "DataFile")
+_DIRECTORY = _all_in("processing.data_file", "DataFileDirectory")
+_DOWNLOADED = _all_in(
+    "processing.data_file",
+    "DownloadDataFile", "DownloadDataFileToDisk", "DownloadDataFileToMemory", "DownloadDataFileToMemoryAndDisk",
+)  # fmt: skip
+_MESSAGE = _all_in("processing.reproducer_message", "ReproducerMessage")
+_PRODUCIBLE = _all_in("processing.reproducer_message", "Producible")
+_METADATA = _all_in("processing.metadata", "MetadataJSONReproducer")
+_UPLOAD = _all_in("transfer.upload_directory", "DataFileUploadDirectory", "main")
+_DOWNLOAD = _all_in("transfer.download_directory", "DataFileDownloadDirectory", "main")
+_UPLOAD_ONE = _all_in("transfer.upload_data_file", "UploadDataFile", "main")
+_PRODUCER = _all_in("kafka.clients", "OpenMSIStreamProducer")
+_CONSUMER = _all_in("kafka.clients", "OpenMSIStreamConsumer")
+_CLIENTS = _all_in("kafka.clients", "ConsumerAndProducerGroup")
+_CRYPTO: Homes = {"OpenMSIStreamKafkaCrypto": ENCRYPTION}
+_PARSER = _all_in("aliases.argument_parser", "OpenMSIStreamArgumentParser")
+_TABLES = _all_in("aliases.dataclass_table", "DataclassTable", "DataclassTableAppendOnly", "DataclassTableReadOnly")
 
 MODULES: Mapping[str, Homes | Later] = {
-    "data_file_io": _FILES,
+    "data_file_io": {**_DATA_FILE, **_DOWNLOADED, **_DIRECTORY, **_MESSAGE},
     "data_file_io.actor": {},
     "data_file_io.actor.data_file_download_directory": _DOWNLOAD,
-    "data_file_io.actor.data_file_stream_processor": PROCESSING,
-    "data_file_io.actor.data_file_stream_reproducer": REPRODUCING,
+    "data_file_io.actor.data_file_stream_processor": _all_in("processing.processor", "DataFileStreamProcessor"),
+    "data_file_io.actor.data_file_stream_reproducer": _all_in("processing.reproducer", "DataFileStreamReproducer"),
     "data_file_io.actor.data_file_upload_directory": _UPLOAD,
+    "data_file_io.config": _all_in("aliases.handling_const", "DATA_FILE_HANDLING_CONST"),
     "data_file_io.entity": {},
-    "data_file_io.entity.data_file": PROCESSING,
-    "data_file_io.entity.data_file_directory": PROCESSING,
-    "data_file_io.entity.download_data_file": PROCESSING,
-    "data_file_io.entity.reproducer_message": REPRODUCING,
+    "data_file_io.entity.data_file": _DATA_FILE,
+    "data_file_io.entity.data_file_chunk": _all_in("processing.data_file_chunk", "DataFileChunk"),
+    "data_file_io.entity.data_file_directory": _DIRECTORY,
+    "data_file_io.entity.download_data_file": _DOWNLOADED,
+    "data_file_io.entity.reproducer_message": _MESSAGE,
     "data_file_io.entity.upload_data_file": _UPLOAD_ONE,
-    "girder": GIRDER,
-    "kafka_wrapper": {
-        "ConsumerAndProducerGroup": CLIENTS,
-        "OpenMSIStreamConsumer": CLIENTS,
-        "OpenMSIStreamKafkaCrypto": ENCRYPTION,
-        "OpenMSIStreamProducer": CLIENTS,
-        "Producible": REPRODUCING,
-    },
-    "kafka_wrapper.controlled_message_processor": PROCESSING,
-    "kafka_wrapper.controlled_message_reproducer": REPRODUCING,
-    "metadata_extraction": REPRODUCING,
-    "s3_buckets": S3,
+    "girder": {},
+    "girder.girder_upload_stream_processor": _all_in(
+        "destinations.girder_processor", "GirderUploadStreamProcessor", "main"
+    ),
+    "kafka_wrapper": {**_PRODUCER, **_CONSUMER, **_CLIENTS, **_CRYPTO, **_PRODUCIBLE},
+    "kafka_wrapper.consumer_and_producer_group": _CLIENTS,
+    "kafka_wrapper.controlled_message_processor": _all_in("processing.messages", "ControlledMessageProcessor"),
+    "kafka_wrapper.controlled_message_reproducer": _all_in(
+        "processing.message_reproducer", "ControlledMessageReproducer"
+    ),
+    "kafka_wrapper.openmsistream_consumer": _CONSUMER,
+    "kafka_wrapper.openmsistream_kafka_crypto": _CRYPTO,
+    "kafka_wrapper.openmsistream_producer": _PRODUCER,
+    "kafka_wrapper.producible": _PRODUCIBLE,
+    "metadata_extraction": _METADATA,
+    "metadata_extraction.metadata_json_message": _all_in("processing.metadata", "MetadataJSONMessage"),
+    "metadata_extraction.metadata_json_reproducer": _METADATA,
+    "s3_buckets": {},
+    "s3_buckets.s3_data_transfer": _all_in("destinations.s3_faces", "S3DataTransfer"),
+    "s3_buckets.s3_service": _all_in("destinations.s3_faces", "S3Service"),
+    "s3_buckets.s3_transfer_stream_processor": _all_in(
+        "destinations.s3_processor", "S3TransferStreamProcessor", "main"
+    ),
     "services": SERVICES,
     "tools": ENCRYPTION,
-    "utilities": {
-        **_PARSER,
-        "DataclassTable": CLIENTS,
-        "DataclassTableAppendOnly": CLIENTS,
-        "DataclassTableReadOnly": CLIENTS,
-    },
+    "utilities": {**_PARSER, **_TABLES},
     "utilities.argument_parsing": _PARSER,
-    "utilities.config": {"RUN_CONST": "aliases.run_const"},
+    "utilities.config": _all_in("aliases.run_const", "RUN_CONST"),
+    "utilities.dataclass_table": _TABLES,
 }
 """By the module's name without "openmsistream."; a module that is a `Later` as a whole has no names yet."""
-
-TOP_LEVEL: Mapping[str, Later] = {
-    "DataFileStreamProcessor": PROCESSING,
-    "DataFileStreamReproducer": REPRODUCING,
-    "GirderUploadStreamProcessor": GIRDER,
-    "MetadataJSONReproducer": REPRODUCING,
-    "S3TransferStreamProcessor": S3,
-}
-"""Public classes of OpenMSIStream that `openmsistream` itself has not got yet."""
 
 
 def entry(module: str) -> Homes | Later | None:

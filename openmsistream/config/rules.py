@@ -38,6 +38,17 @@ PRODUCER_OURS = {
     "message.timeout.ms": ("0", "an outage of the broker is waited out, and no chunk is given up for it"),
     "partitioner": ("murmur2_random", "the program chooses the partition, so that all chunks of a file are in one"),
 }
+ASIDE_DEFAULTS = {
+    "enable.idempotence": "false",  # a heartbeat that is there twice does no harm
+    "message.timeout.ms": "0",  # what waits for a broker is little, and arrives after an outage
+    "queue.buffering.max.messages": "1000",
+    "queue.buffering.max.kbytes": "16384",
+}
+"""For records about a program, which nobody waits for."""
+
+ASIDE_OURS = frozenset({"prefer.separate.producer", "max.logs.per.message", "log.level"})
+"""What [heartbeat] and [log] hold beside properties of the client."""
+
 CONSUMER_OURS = {
     "enable.auto.commit": ("false", "an offset is committed when the files below it are safe on disk, not by time"),
     "enable.auto.offset.store": ("false", "an offset is stored when the files below it are safe on disk"),
@@ -56,6 +67,7 @@ ALIASES = {
 """librdkafka's other names for properties that have a rule here: whichever comes last would win."""
 
 _PRODUCERS_ONLY = PRODUCER_DEFAULTS.keys() | PRODUCER_OURS.keys()
+_FOR_FILES = ASIDE_DEFAULTS.keys() | PRODUCER_OURS.keys() | {"enable.gapless.guarantee"}
 _CONSUMERS_ONLY = CONSUMER_DEFAULTS.keys() | CONSUMER_OURS.keys()
 
 _SIZES = frozenset({"batch.size", "message.max.bytes"})
@@ -105,11 +117,11 @@ class Reading:
                 found[usual] = value if usual == key else replace(value, origin=f"{value.origin} as {key}")
         return found
 
-    def unknown(self) -> Iterator[Unknown]:
-        """The properties of clients whose names are in no list of ours."""
-        for section in _CLIENTS:
+    def unknown(self, *sections: str) -> Iterator[Unknown]:
+        """The properties of clients in these sections (none: in those of all programs) whose names are in no list of ours."""
+        for section in sections or _CLIENTS:
             for key, entry in self.sections.get(section, {}).items():
-                if key in known() or key in OURS or (entry.section != section and section != "broker"):
+                if key in known() or key in OURS | ASIDE_OURS or (entry.section != section and section != "broker"):
                     continue  # what stands in [DEFAULT] is looked at once
                 meant = meant_by(key)
                 where = f"{self.path}, line {entry.line}" if entry.line else str(self.path)
@@ -123,9 +135,33 @@ class Reading:
 
     def producer(self) -> ClientProperties:
         """What producers are made with: [broker], then [producer]."""
-        found = without(self.merged("broker", "producer"), OURS | _CONSUMERS_ONLY)
-        found = self._ruled({**_defaults(PRODUCER_DEFAULTS), **found}, PRODUCER_OURS)
+        if theirs := self.merged("broker", "producer").get("transactional.id"):
+            reason = "programs that need one name it themselves, so that no two have the same"
+            self.warnings.append(f"transactional.id = {theirs.value} ({theirs.origin}) is ignored: {reason}")
+        found = self._ruled({**_defaults(PRODUCER_DEFAULTS), **self.producer_entries()}, PRODUCER_OURS)
         return ClientProperties("producer", self.path, self._idempotence_fits(found))
+
+    def producer_entries(self) -> dict[str, Property]:
+        """What the file says of producers."""
+        return without(self.merged("broker", "producer"), OURS | _CONSUMERS_ONLY | {"transactional.id"})
+
+    def aside(self, section: str) -> ClientProperties:
+        """What the producer of records about a program is made with: [broker], then [heartbeat] or [log].
+
+        A section that names brokers stands alone. Without one it is [broker] and [producer], but for what is only good
+        for files. Raises ConfigError.
+        """
+        written = {ALIASES.get(key, key) for key, e in self.sections.get(section, {}).items() if e.section == section}
+        unwanted = OURS | _CONSUMERS_ONLY | ASIDE_OURS | {"transactional.id"}
+        if BOOTSTRAP in written:
+            found = self.merged(section)
+        elif written:
+            found = self.merged("broker", section)
+        else:
+            found, unwanted = self.merged("broker", "producer"), unwanted | _FOR_FILES
+        return ClientProperties(
+            f"producer of [{section}]", self.path, {**_defaults(ASIDE_DEFAULTS), **without(found, unwanted)}
+        )
 
     def consumer(self) -> ClientProperties:
         """What consumers are made with: [broker], then [consumer]; the group is not among it."""
@@ -152,7 +188,7 @@ class Reading:
             theirs = found.get(key)
             if theirs is None:
                 ruled[key] = Property(value, "ours")
-            elif _plain(theirs.value) == _plain(value):
+            elif plain(theirs.value) == plain(value):
                 ruled[key] = Property(value, theirs.origin)
             else:
                 ruled[key] = Property(value, f"ours, {theirs.value} of {theirs.origin} is ignored: {reason}")
@@ -165,7 +201,7 @@ class Reading:
         against = list(_against_idempotence(found))
         if asked.origin != "default":  # asked for in words: only acks is stronger, the rest is librdkafka's to refuse
             against = [key for key in against if key == "acks"]
-        if not against or _plain(asked.value) == "false":
+        if not against or plain(asked.value) == "false":
             return found
         told = " and ".join(f"{key} = {found[key].value} ({found[key].origin})" for key in against)
         risk = "a chunk can be lost" if "acks" in against else "a chunk can be stored twice"
@@ -180,11 +216,11 @@ class Reading:
         kind = known().get(key)
         if kind is None or key in _WORD_OR_NUMBER:
             return value
-        if kind.is_switch and _plain(value.value) not in ("true", "false"):
+        if kind.is_switch and plain(value.value) not in ("true", "false"):
             raise self._refused(key, value, "is neither true nor false", f"write {key} = true or {key} = false")
         if not kind.is_number:
             return value
-        number = _number(value.value)
+        number = as_number(value.value)
         if number is None or not math.isfinite(number):
             raise self._refused(key, value, "is not a number", f"write it in digits, such as {key} = 1000")
         if kind.is_whole_number and not number.is_integer():
@@ -207,27 +243,28 @@ def _defaults(values: Mapping[str, str]) -> dict[str, Property]:
 
 
 def _against_idempotence(found: Mapping[str, Property]) -> Iterator[str]:
-    if _plain(found["acks"].value) not in ("all", "-1"):
+    if plain(found["acks"].value) not in ("all", "-1"):
         yield "acks"
-    if _number(found["max.in.flight.requests.per.connection"].value, 0) > 5:
+    if as_number(found["max.in.flight.requests.per.connection"].value, 0) > 5:
         yield "max.in.flight.requests.per.connection"
-    if "retries" in found and _number(found["retries"].value, 1) < 1:
+    if "retries" in found and as_number(found["retries"].value, 1) < 1:
         yield "retries"
-    if "queuing.strategy" in found and _plain(found["queuing.strategy"].value) != "fifo":
+    if "queuing.strategy" in found and plain(found["queuing.strategy"].value) != "fifo":
         yield "queuing.strategy"
 
 
-def _plain(value: str) -> str:
+def plain(value: str) -> str:
     """A value as librdkafka compares it: without regard to case, and with its other words for true and false."""
     word = value.strip().lower()
     return {"t": "true", "1": "true", "on": "true", "f": "false", "0": "false", "off": "false"}.get(word, word)
 
 
 @overload
-def _number(text: str) -> float | None: ...
+def as_number(text: str) -> float | None: ...
 @overload
-def _number(text: str, otherwise: float) -> float: ...
-def _number(text: str, otherwise: float | None = None) -> float | None:
+def as_number(text: str, otherwise: float) -> float: ...
+def as_number(text: str, otherwise: float | None = None) -> float | None:
+    """A number as librdkafka reads it; `otherwise` when it is none."""
     try:
         return float(text)
     except ValueError:

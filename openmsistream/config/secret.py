@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 HIDDEN = "********"
 """Stands for a secret of any length."""
@@ -19,6 +20,16 @@ _SECRET_VALUE = re.compile(
 )
 _IN_URL = re.compile(r"(?<=://)\S+(?=@)")
 
+_SAID = re.compile(
+    r"(?P<key>[\w.-]*(?:pass(?:word|wd|phrase)|pwd|secret|token|credential|api[_-]?key|private[_-]?key)[\w.-]*['\"]?\s*[=:]\s*)"
+    r"(?:'[^']*'|\"[^\"]*\"|[^\s,;&]+)",
+    re.IGNORECASE,
+)
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+
+_LONG_ENOUGH = 6
+"""Letters of a secret that is looked for in texts: a shorter one would hide ordinary words, and protects nothing."""
+
 
 def mask(key: str, value: str) -> str:
     """The value as it may be shown: `HIDDEN` for a secret, and in place of the user and password of a URL."""
@@ -28,3 +39,12 @@ def mask(key: str, value: str) -> str:
     if (_SECRET_KEY.search(name) and not _PLACE.search(name)) or _SECRET_VALUE.search(value):
         return HIDDEN
     return _IN_URL.sub(HIDDEN, value)
+
+
+def hidden(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text that somebody else wrote, as it may leave this machine: without these secrets and what looks like one."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _LONG_ENOUGH:
+            text = text.replace(secret, HIDDEN)
+    text = _PEM.sub(HIDDEN, _IN_URL.sub(HIDDEN, text))
+    return _SAID.sub(lambda found: found["key"] + HIDDEN, text)

@@ -12,6 +12,8 @@ from openmsistream.config import ini, lookup
 from openmsistream.config.environment import expand, variable
 from openmsistream.config.properties import BOOTSTRAP, ClientProperties, Property, no_broker
 from openmsistream.config.rules import Reading, Unknown
+from openmsistream.config.secret import HIDDEN, mask
+from openmsistream.config.transactional import transactional
 from openmsistream.config.wire import Wire, wire_of
 from openmsistream.errors import ConfigError
 
@@ -41,6 +43,8 @@ class Settings:
     unknown: tuple[Unknown, ...] = ()
     """Properties that we do not know; whether they exist is the client's to say, since a newer one has more of them."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    reading: Reading | None = field(default=None, repr=False)
+    """The file as it was read, for sections that few programs need."""
 
     def section(self, name: str) -> dict[str, str]:
         """One section with its $ENV values; empty when the file has none. ConfigError for a variable that is not set.
@@ -49,6 +53,25 @@ class Settings:
         """
         texts = self.sections.get(name, {})
         return {key: expand(key, ini.Entry(text, name), self.path, self.environ) for key, text in texts.items()}
+
+    @property
+    def transactional(self) -> ClientProperties:
+        """What the producer of results is made with, but for its transactional id."""
+        assert self.reading is not None
+        return transactional(self.reading)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values that must not be shown, in clear: to be hidden in texts that leave this machine."""
+        pairs = [
+            (key, entry.value) for client in (self.producer, self.consumer) for key, entry in client.entries.items()
+        ]
+        for name in self.sections:
+            try:
+                pairs += self.section(name).items()
+            except ConfigError:  # a variable that is not set, of a section that this program does not need
+                continue
+        return frozenset(value for key, value in pairs if value and mask(key, value) == HIDDEN)
 
 
 def load(name: str | Path, *, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -86,6 +109,7 @@ def load(name: str | Path, *, environ: Mapping[str, str] = os.environ) -> Settin
         warnings=(*_misspelt(path, sections), *reading.warnings),
         unknown=tuple(reading.unknown()),
         environ=environ,
+        reading=reading,
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from confluent_kafka import KafkaException, Producer
 
 from openmsistream.config import Settings
+from openmsistream.config.rules import Unknown
 
 from .errors import kafka_error
 
@@ -17,7 +19,12 @@ def check_names(settings: Settings) -> None:
     The client decides: a newer one has properties that our list has not. It is asked for each such name alone, so that no
     other value of the file is in the way of the answer.
     """
-    for unknown in settings.unknown:
+    check(settings.unknown)
+
+
+def check(properties: Iterable[Unknown]) -> None:
+    """Raise ConfigError for the first of these properties that the client does not know."""
+    for unknown in properties:
         if not _takes(unknown.name):
             raise unknown.error
 

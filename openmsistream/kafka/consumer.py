@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from confluent_kafka import (
@@ -37,6 +37,9 @@ _MOST_RECORDS = 500
 
 _REFRESH_MS = "10000"
 """How often partitions that were added to the topic are looked for; librdkafka's own five minutes would leave them unread."""
+
+_NO_MEMBER = b"CGMDv2:\xff\xff\xff\xff"
+"""How librdkafka's word for a membership begins when it has no generation, -1."""
 
 _COMMITTED_WITHIN = 5.0
 """Seconds in which the group has to say what it has committed; then it is asked again by a new member."""
@@ -84,7 +87,7 @@ class ChunkConsumer:
         self._average = 1024.0
         self._incremental = _is_incremental(properties)
         self._reset = properties.get("auto.offset.reset", "earliest").lower()
-        self._stuck = self._in_callback = False
+        self._stuck = self._in_callback = self._resting = False
         try:
             added = {"topic.metadata.refresh.interval.ms": _REFRESH_MS, **properties, "group.id": group}
             added["auto.offset.reset"] = "error"  # or a place that is gone would be left without a word
@@ -98,11 +101,28 @@ class ChunkConsumer:
 
         Raises TopicGone, Interrupted, or an OpenMSIStreamError when access is refused.
         """
+        if self._resting:
+            self._resting = False
+            self._client.resume(self._client.assignment())
         try:
             messages = self._client.consume(1, timeout)
             if messages:
                 most = max(1, min(_MOST_RECORDS, int(_BATCH_BYTES / self._average)))
                 messages += self._client.consume(most, 0)
+        except KafkaException as error:
+            raise self._failure(error, self._doing) from error
+        return [Record.of(message) for message in messages if self._usable(message)]
+
+    def rest(self) -> list[Record]:
+        """Take no records for now and stay a member of the group; `records` goes on. Gives what came nevertheless.
+
+        Partitions that come meanwhile are paused at the next call. The client forgets at a pause what it has fetched, so
+        this is for waits that are long anyway.
+        """
+        self._resting = True
+        try:
+            self._client.pause(self._client.assignment())
+            messages = self._client.consume(1, 0)
         except KafkaException as error:
             raise self._failure(error, self._doing) from error
         return [Record.of(message) for message in messages if self._usable(message)]
@@ -145,9 +165,26 @@ class ChunkConsumer:
 
         if not wait or self._in_callback:  # another thread's commit would wait for the callback's end
             commit()
-        elif not _ends_within(wait, commit):
+        elif not ends_within(wait, commit):
             self._stuck = True
             log.warning("no answer to the last commit; what is done is found to be done at the next start")
+
+    @property
+    def membership(self) -> bytes:
+        """By what the broker knows us from a member that others have replaced: for a transaction with our offsets.
+
+        To be asked anew for each. Raises Interrupted while we are no member: of nobody the broker takes any offset.
+        """
+        said: bytes = self._client.consumer_group_metadata()
+        if said.startswith(_NO_MEMBER):
+            raise Interrupted("this reader is no member of its group just now")
+        return said
+
+    def committed(self, partitions: Iterable[int], within: float) -> dict[int, Commit | None]:
+        """What the group has committed for these partitions. Raises Interrupted, also while a transaction with them is open."""
+        places = [TopicPartition(self.topic, partition) for partition in partitions]
+        known = self._committed(self._client, places, within)
+        return {p.partition: _commit_of(p) for p in known}
 
     def lag(self, positions: Mapping[int, int]) -> int | None:
         """How many records stand behind these positions, by what the brokers last said; None before they said it of all."""
@@ -172,11 +209,11 @@ class ChunkConsumer:
     def close(self, within: float) -> None:
         """Leave the group. A broker that does not answer is not waited for longer than this: it misses us by itself."""
         if not self._stuck:
-            self._stuck = not _ends_within(within, self._client.close)
+            self._stuck = not ends_within(within, self._client.close)
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         known = self._committed(client, partitions)
-        commits = {p.partition: Commit(p.offset, p.metadata or "") if p.offset >= 0 else None for p in known}
+        commits = {p.partition: _commit_of(p) for p in known}
         starts = self._assignee.gained(commits, self._extents(client, [p for p in known if p.offset >= 0]))
         for partition in partitions:
             start = starts[partition.partition]
@@ -186,10 +223,12 @@ class ChunkConsumer:
         else:
             client.assign(partitions)
 
-    def _committed(self, client: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    def _committed(
+        self, client: Consumer, partitions: list[TopicPartition], within: float = _COMMITTED_WITHIN
+    ) -> list[TopicPartition]:
         """What the group has committed. Raises Interrupted: to begin at a guess would read again what others have done."""
         try:
-            known = client.committed(partitions, timeout=_COMMITTED_WITHIN)
+            known = client.committed(partitions, timeout=within)
         except KafkaException as error:
             raise Interrupted(f"asking for committed offsets: {kafka_error(error).str()}") from error
         for partition in known:
@@ -255,13 +294,17 @@ class ChunkConsumer:
         return translate(kafka_error(error), doing, self.connection.bootstrap)
 
 
+def _commit_of(place: TopicPartition) -> Commit | None:
+    return Commit(place.offset, place.metadata or "") if place.offset >= 0 else None
+
+
 def _is_incremental(properties: Mapping[str, str]) -> bool:
     """Do partitions come and go one by one, by what the config file asks for?"""
     strategy = properties.get("partition.assignment.strategy", "")
     return "cooperative" in strategy or properties.get("group.protocol", "").lower() == "consumer"
 
 
-def _ends_within(seconds: float, work: Callable[[], object]) -> bool:
+def ends_within(seconds: float, work: Callable[[], object]) -> bool:
     """Do something that may wait for a broker for ever; False when it was left to itself after so many seconds."""
     thread = threading.Thread(target=work, name="last-words", daemon=True)
     thread.start()

@@ -55,6 +55,11 @@ class Report:
     error: OpenMSIStreamError | None = None
     final: bool = False
 
+    @property
+    def value_bytes(self) -> int:
+        """Bytes of the record's value."""
+        return self.cost - _RECORD_COST
+
 
 class ChunkProducer:
     """Sends records to one topic, and tells by `reports` what became of each. Use it in one thread; `close` it.

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from .database import STREAMS, Ledger, fact, stream_of, under
+from .deaths import SCHEMA as DEATHS
 
 State = Literal["delivered", "failed"]
-"""delivered: the file stands under its name. failed: this generation will not be tried again; see reason."""
+"""delivered: the file stands under its name, or somebody's code has returned for it. failed: this generation will not be
+tried again; see reason."""
 
 QUARANTINE_RECORDS = 10_000
 QUARANTINE_VALUE_BYTES = 65_536
@@ -43,6 +45,10 @@ CREATE TABLE received (
     reason TEXT,
     updated REAL NOT NULL,
     elsewhere TEXT,
+    chunks INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    kind TEXT,
+    detail TEXT,
     PRIMARY KEY (stream, path, state)
 ) WITHOUT ROWID;
 CREATE TABLE incomplete (
@@ -72,6 +78,7 @@ CREATE TABLE quarantine (
     UNIQUE (topic, partition, offset, timestamp_ms)
 );
 """
+    + DEATHS
 )
 
 
@@ -80,6 +87,8 @@ class ReceivedFile:
     """What last became of a path: which generation, where its first chunk stands, its digest, and why it failed if it did.
 
     `elsewhere` holds the first offsets of a scattered file in its other partitions, as `partition:offset` with spaces.
+    `chunks` have come. Where somebody's code runs on files: after how many `attempts`, what `kind` of failure it was, and
+    `detail` (its traceback).
     """
 
     path: str
@@ -95,6 +104,10 @@ class ReceivedFile:
     reason: str | None
     updated: float
     elsewhere: str | None = None
+    chunks: int = 0
+    attempts: int = 0
+    kind: str | None = None
+    detail: str | None = None
 
     @property
     def firsts(self) -> dict[int, int]:
@@ -136,7 +149,7 @@ class QuarantinedRecord:
 
 _COLUMNS = (
     "path, state, generation, partition, first_offset, timestamp_ms, last_timestamp_ms, size, mtime_ns, digest, reason, "
-    "updated, elsewhere"
+    "updated, elsewhere, chunks, attempts, kind, detail"
 )
 _INCOMPLETE = "partition, first_offset, generation, path, last_offset, last_news, retired, missing"
 _QUARANTINE = "topic, partition, offset, timestamp_ms, reason, key, value, value_bytes, headers, noted"
@@ -168,10 +181,11 @@ class ReceivedLedger(Ledger):
         rows = list(rows)
         with self.transaction() as connection:
             connection.executemany(
-                f"INSERT OR REPLACE INTO received (stream, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                f"INSERT OR REPLACE INTO received (stream, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     (self.stream, r.path, r.state, r.generation, r.partition, r.first_offset, r.timestamp_ms,
-                     r.last_timestamp_ms, r.size, r.mtime_ns, r.digest, r.reason, r.updated, r.elsewhere)
+                     r.last_timestamp_ms, r.size, r.mtime_ns, r.digest, r.reason, r.updated, r.elsewhere,
+                     r.chunks, r.attempts, r.kind, r.detail)
                     for r in rows
                 ),
             )  # fmt: skip
@@ -183,6 +197,7 @@ class ReceivedLedger(Ledger):
             connection.executemany(
                 "DELETE FROM incomplete WHERE stream=? AND generation=?", ((self.stream, r.generation) for r in rows)
             )
+            connection.executemany("DELETE FROM death WHERE generation=?", ((r.generation,) for r in rows))
 
     def note_incomplete(self, rows: Iterable[IncompleteFile]) -> None:
         """Replace what is noted of these unfinished generations; of those given up the newest are kept."""

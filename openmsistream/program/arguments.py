@@ -14,7 +14,6 @@ from openmsistream.program.logs import FORMS, level_of
 DEFAULT_TOPIC = "test"
 NEW_GROUP = "create_new"
 _TOPICS = ("consumer_topic_name", "producer_topic_name")
-_NOT_SENT_YET = {"heartbeat_topic_name": "heartbeats", "log_topic_name": "log messages"}
 
 
 def new_parser(program: str, description: str) -> argparse.ArgumentParser:
@@ -36,15 +35,6 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) ->
         if getattr(args, name, "") is None:
             setattr(args, name, args.topic_name)
     return args
-
-
-def warnings(args: argparse.Namespace) -> list[str]:
-    """What was asked for and is not done by this version, in words."""
-    return [
-        f"--{name} {topic}: {what} are not sent yet by this version"
-        for name, what in _NOT_SENT_YET.items()
-        if (topic := getattr(args, name, None))
-    ]
 
 
 class WithDefaults(argparse.ArgumentDefaultsHelpFormatter):
@@ -139,9 +129,14 @@ def add_control(parser: argparse.ArgumentParser) -> None:
 def add_heartbeats_and_logs(parser: argparse.ArgumentParser) -> None:
     """`--heartbeat_...` and `--log_...`: what a program tells about itself on topics."""
     group = parser.add_argument_group("heartbeats and log messages on topics")
-    for kind, interval in (("heartbeat", "900"), ("log", "60")):
-        group.add_argument(f"--{kind}_topic_name", metavar="TOPIC", help=f"topic for the {kind} (none: it is not sent)")
-        group.add_argument(f"--{kind}_program_id", metavar="ID", help="how the program is called there")
+    for kind, what, interval in (("heartbeat", "heartbeats", "900"), ("log", "log messages", "60")):
+        group.add_argument(
+            f"--{kind}_topic_name", metavar="TOPIC", help=f"topic for {what} (default: they are not sent)"
+        )
+        group.add_argument(
+            f"--{kind}_program_id", metavar="ID",
+            help="how this program is called there (default: a name that stays the same for this folder and topic)",
+        )  # fmt: skip
         group.add_argument(
             f"--{kind}_interval_secs",
             type=positive_float,

@@ -16,6 +16,9 @@ Table = Mapping[str, Sequence[Any]]
 _OTHER_KIND = "optional_"
 """`optional_output_dir` is the option `--output_dir`, beside a positional argument of that name."""
 
+_BOTH_KINDS = frozenset({"output_dir"})
+"""What is a positional argument of some programs and an option of others."""
+
 _TOPICS = ("consumer_topic_name", "producer_topic_name")
 _KEPT = ("nargs", "const", "default", "type", "choices", "required", "help", "metavar")
 
@@ -67,5 +70,6 @@ def table_of(parser: argparse.ArgumentParser) -> dict[str, list[Any]]:
             keywords = {name: value for name, value in values.items() if value is not None and value is not False}
         if not action.option_strings:
             keywords.pop("required", None)
-        found[action.dest] = ["optional" if action.option_strings else "positional", keywords]
+        name = _OTHER_KIND + action.dest if action.option_strings and action.dest in _BOTH_KINDS else action.dest
+        found[name] = ["optional" if action.option_strings else "positional", keywords]
     return found

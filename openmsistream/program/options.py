@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from . import arguments
+from .announcing import Channel, channel
 from .logs import Form, level_of, log_file, logging_to
 from .progress import is_terminal
 
-_LATER = ("heartbeat_topic_name", "log_topic_name")
 _TAKEN = (
-    "logger_name", "heartbeat_program_id", "heartbeat_interval_secs", "log_program_id", "log_interval_secs",
-    "treat_undecryptable_as_plaintext", "max_wait_per_decrypt", "max_initial_wait_per_decrypt", "consumer_group_id",
+    "logger_name", "treat_undecryptable_as_plaintext", "max_wait_per_decrypt", "max_initial_wait_per_decrypt",
+    "consumer_group_id",
 )  # fmt: skip
 """Keyword arguments of OpenMSIStream that later versions use, or that mean nothing here."""
 
@@ -24,9 +24,14 @@ _TAKEN = (
 class RaisingLogger(logging.Logger):
     """A logger whose `error` takes `exc_type=`, as programs written for OpenMSIStream pass it."""
 
-    def error(self, msg: object, *args: object, exc_type: type[Exception] | None = None, **kwargs: Any) -> None:
-        """Log an error; with `exc_type`, raise such an exception after it."""
+    def error(
+        self, msg: object, *args: object, exc_type: type[Exception] | None = None, reraise: bool = False, **kwargs: Any
+    ) -> None:
+        """Log an error; with `exc_type`, raise such an exception after it, with `reraise` the one in `exc_info`."""
         super().error(msg, *args, **kwargs)
+        cause = kwargs.get("exc_info")
+        if reraise and isinstance(cause, BaseException):
+            raise cause
         if exc_type is not None:
             raise exc_type(msg)
 
@@ -43,6 +48,8 @@ class CommonOptions:
     state_dir: Path | None = None
     given: logging.Logger | None = None
     log_format: Form = "text"
+    heartbeats: Channel | None = None
+    log_records: Channel | None = None
     _open: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
@@ -58,14 +65,13 @@ class CommonOptions:
             state_dir=None if place is None else Path(place),
             given=kwargs.pop("logger", None),
             log_format=kwargs.pop("log_format", "text"),
+            heartbeats=_channel("heartbeat", kwargs),
+            log_records=_channel("log", kwargs),
         )
-        asked_for = argparse.Namespace(**{name: kwargs.pop(name, None) for name in _LATER})
         for name in _TAKEN:
             kwargs.pop(name, None)
         if kwargs:
             raise TypeError(f"unknown keyword arguments: {', '.join(sorted(kwargs))}")
-        for warning in arguments.warnings(asked_for):
-            logging.getLogger(__name__).warning("%s", warning)
         return options
 
     def logger(self, name: str) -> logging.Logger:
@@ -83,6 +89,13 @@ class CommonOptions:
 
     def close(self) -> None:
         self._open.close()
+
+
+def _channel(kind: str, kwargs: dict[str, Any]) -> Channel | None:
+    """Take `<kind>_topic_name`, `<kind>_program_id` and `<kind>_interval_secs` out of `kwargs`."""
+    return channel(
+        kind, *(kwargs.pop(f"{kind}_{name}", None) for name in ("topic_name", "program_id", "interval_secs"))
+    )
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -114,5 +127,9 @@ def common_of(args: argparse.Namespace) -> dict[str, Any]:
         "update_secs": args.update_seconds,
         "state_dir": args.state_dir,
         "heartbeat_topic_name": args.heartbeat_topic_name,
+        "heartbeat_program_id": args.heartbeat_program_id,
+        "heartbeat_interval_secs": args.heartbeat_interval_secs,
         "log_topic_name": args.log_topic_name,
+        "log_program_id": args.log_program_id,
+        "log_interval_secs": args.log_interval_secs,
     }

@@ -47,6 +47,7 @@ class Snapshot:
     last: str = ""
     behind: int | None = None
     behind_bytes: int | None = None
+    what: str = "files"
 
 
 class Rate:
@@ -88,7 +89,7 @@ def duration(seconds: float) -> str:
 
 def line(now: Snapshot, rate: float) -> str:
     """One line for a log: what was done, how fast, what is going on."""
-    parts = [f"{now.verb} {now.files} files, {size(now.bytes)}", f"{size(rate)}/s"]
+    parts = [f"{now.verb} {now.files} {now.what}, {size(now.bytes)}", f"{size(rate)}/s"]
     if now.failed:
         parts.append(f"{now.failed} failed")
     if now.waiting:
@@ -116,7 +117,7 @@ def summary(now: Snapshot, seconds: float) -> str:
     """The last line of a program."""
     rate = f" ({size(now.bytes / seconds)}/s)" if seconds > 0 and now.bytes else ""
     failed = f"; {now.failed} failed" if now.failed else ""
-    return f"{now.verb} {now.files} files, {size(now.bytes)} in {duration(seconds)}{rate}{failed}"
+    return f"{now.verb} {now.files} {now.what}, {size(now.bytes)} in {duration(seconds)}{rate}{failed}"
 
 
 def _percent(item: Item) -> str:
@@ -176,7 +177,7 @@ class Display:
         now = self._look()
         rate = self._rate.update(now.moved)
         head = Text.assemble(
-            (self._title, "bold"), "  ", (now.verb, "dim"), f" {now.files} files, {size(now.bytes)}  ",
+            (self._title, "bold"), "  ", (now.verb, "dim"), f" {now.files} {now.what}, {size(now.bytes)}  ",
             (f"{size(rate)}/s", "green"),
         )  # fmt: skip
         if now.waiting:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import queue
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from openmsistream.config import load
+from openmsistream.kafka.heartbeats import announcing
 from openmsistream.ledger.live import LiveFile
-from openmsistream.program import arguments, options, progress, run
-from openmsistream.program.logs import say
+from openmsistream.program import options, progress, run
+from openmsistream.program.announcing import Amount, Announcer, Counts
 from openmsistream.program.runnable import Runnable
 
 from . import command_lines
@@ -28,12 +28,13 @@ NAME = command_lines.DOWNLOAD_DIRECTORY
 parser = command_lines.of_download_directory
 
 
-class DataFileDownloadDirectory(Runnable):
+class DataFileDownloadDirectory(Runnable, Announcer):
     """A folder in which the files of a topic appear. The arguments are those of OpenMSIStream.
 
     `consumer_group_id` "create_new" (or None) means a group of this installation, which goes on where it was after a
     restart. `datafile_type` and `n_threads` are kept for programs that pass them. Further keyword arguments:
-    `update_secs`, `streamlevel`, `logger_file`, `filelevel`, and `from_beginning`, `give_up_after`, `state_dir`.
+    `update_secs`, `streamlevel`, `logger_file`, `filelevel`, those of docs/heartbeats.md, and `from_beginning`,
+    `give_up_after`, `state_dir`.
     """
 
     def __init__(
@@ -45,13 +46,12 @@ class DataFileDownloadDirectory(Runnable):
         filepath_regex: str | re.Pattern[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        self.control_command_queue: run.Commands = queue.Queue()
         self._settings = load(config_path)
         group = kwargs.pop("consumer_group_id", None)
         kwargs.pop("n_threads", None)
         from_beginning = kwargs.pop("from_beginning", False)
         give_up_after = kwargs.pop("give_up_after", GIVE_UP_AFTER)
-        self._common = options.CommonOptions.take(kwargs)
+        self._prepare(NAME, kwargs)
         self._options = DownloadOptions(
             root=Path(dirpath),
             topic=topic_name,
@@ -62,8 +62,6 @@ class DataFileDownloadDirectory(Runnable):
             state_dir=self._common.state_dir,
             program=type(self).__name__,
         )
-        self.logger = self._common.logger(NAME)
-        self.summary = ""
         self._tally = Tally()
         self.consumer_topic_name = topic_name
         self.consumer_group_id = group
@@ -73,26 +71,21 @@ class DataFileDownloadDirectory(Runnable):
 
         Gives the numbers of records read, of records used, of files delivered, and the paths of the last of these.
         """
-        for warning in self._settings.warnings:
-            log.warning("%s", warning)
-        downloader = Downloader(self._options, self._settings)
-        self._tally = downloader.tally
-        log.info("reading as a member of group %s", downloader.group)
-        self.summary = run.run(
-            downloader,
-            self.control_command_queue,
-            f"{self._options.topic} -> {self._options.root.name}",
-            lambda: snapshot(downloader),
-            report=Reporter(
+        what = self._options
+        with announcing(self, self._common, self._settings, what.root, what.topic):
+            for warning in self._settings.warnings:
+                log.warning("%s", warning)
+            downloader = Downloader(what, self._settings)
+            self._tally = downloader.tally
+            log.info("reading as a member of group %s", downloader.group)
+            report = Reporter(
                 NAME,
-                self._options.ledger_path,
+                what.ledger_path,
                 self._report_settings(downloader.group),
                 lambda: snapshot(downloader),
                 lambda: at_work(downloader),
-            ),
-            update_secs=self._common.update_secs,
-            live=self._common.live,
-        )
+            )
+            self._follow(downloader, f"{what.topic} -> {what.root.name}", lambda: snapshot(downloader), report)
         return self.n_msgs_read, self.n_msgs_processed, self.n_processed_files, self.recent_processed_filepaths
 
     @property
@@ -115,20 +108,17 @@ class DataFileDownloadDirectory(Runnable):
         """The relative paths of the last files that were delivered."""
         return [Path(path) for path in self._tally.recent]
 
+    def _counts(self) -> Counts:
+        tally = self._tally
+        return {
+            "read": Amount(tally.records, tally.chunk_bytes),
+            "processed": Amount(self.n_msgs_processed, tally.chunk_bytes),
+        }
+
     def _report_settings(self, group: str) -> dict[str, object]:
         """What it was started with, for `openmsistream status`."""
         regex = self._options.regex
         return {"group": group, "regex": None if regex is None else regex.pattern, "config": str(self._settings.path)}
-
-    def close(self) -> None:
-        """Let go of everything; may be called more than once."""
-        self._common.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     @classmethod
     def own_parser(cls) -> argparse.ArgumentParser:
@@ -145,11 +135,9 @@ class DataFileDownloadDirectory(Runnable):
         }
         return [args.output_dir, args.config, args.consumer_topic_name], {**kwargs, **options.common_of(args)}
 
-    @classmethod
-    def run_from_command_line(cls, args: list[str] | None = None) -> None:
-        """Run the program with these arguments, or those of the command line; ends by SystemExit."""
-        parsed = arguments.parse(cls.get_argument_parser(), args)
-        raise SystemExit(run.main(lambda: _program(cls, parsed), parsed.log_format))
+    def _run_parsed(self, args: argparse.Namespace) -> None:
+        run.listen_to_keyboard(self.control_command_queue)
+        self.reconstruct()
 
 
 def snapshot(downloader: Downloader) -> progress.Snapshot:
@@ -170,15 +158,6 @@ def at_work(downloader: Downloader) -> list[LiveFile]:
         LiveFile(file.path, file.state, file.chunks, file.count, file.received, file.size, file.missing, file.reason)
         for file in downloader.at_work[:MOST]
     ]
-
-
-def _program(cls: type[DataFileDownloadDirectory], args: argparse.Namespace) -> int:
-    init_args, init_kwargs = cls.get_init_args_kwargs(args)
-    with cls(*init_args, **init_kwargs) as download:
-        run.listen_to_keyboard(download.control_command_queue)
-        download.reconstruct()
-        say(download.summary, args.log_format)
-    return 0
 
 
 def main(args: list[str] | None = None) -> None:

@@ -15,19 +15,19 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from openmsistream.errors import FolderError
 from openmsistream.files import digest
 from openmsistream.files.chunk import is_named_by_content
 from openmsistream.files.reassembly import Contradiction
-from openmsistream.ledger.received import IncompleteFile, QuarantinedRecord, ReceivedFile, ReceivedLedger
+from openmsistream.ledger.received import ReceivedFile
 
 from .disk import Folder, Target
 from .incoming import Incoming, WrongDigest, write_all
 from .order import Place, is_newer
+from .rows import Rows
+from .stage import Ending, Finished
 
 log = logging.getLogger(__name__)
 
@@ -47,32 +47,13 @@ _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOENT
 _DISK_BROKEN = (errno.EIO, errno.ESTALE, errno.EROFS, errno.ENODEV)
 
 
-class Ending(Enum):
-    """How the finishing of a file ended."""
-
-    DELIVERED = "delivered"
-    UNCHANGED = "already there"
-    SUPERSEDED = "replaced by a newer version"
-    FAILED = "failed"
-    LATER = "to be fetched again"
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The end of one file; `reason` says why when it failed."""
-
-    incoming: Incoming
-    ending: Ending
-    reason: str = ""
-
-
 class Finisher:
     """Takes whole files, gives back how each ended. `close` it; `error` is set when a lane has died."""
 
-    def __init__(self, root: Path, ledger: ReceivedLedger) -> None:
+    def __init__(self, root: Path, rows: Rows) -> None:
         self.error: BaseException | None = None
         self._root = root
-        self._ledger = ledger
+        self._rows = rows
         self._changed = threading.Condition()
         self._small: deque[Incoming] = deque()
         self._large: deque[Incoming] = deque()
@@ -80,7 +61,6 @@ class Finisher:
         self._unfinished = 0
         self._results: list[Finished] = []
         self._closing = False
-        self._publishing = threading.Lock()
         self._syncs = ThreadPoolExecutor(_SYNC_THREADS, thread_name_prefix="sync")
         self._write_backs = ThreadPoolExecutor(1, thread_name_prefix="write-back")
         self._threads = [
@@ -123,6 +103,13 @@ class Finisher:
         with self._changed:
             return self._changed.wait_for(lambda: not self._unfinished or self.error is not None, timeout)
 
+    hand_over = drain
+
+    @property
+    def full(self) -> bool:
+        """Never: `submit` waits."""
+        return False
+
     def write_back(self, incoming: Incoming, target: Target) -> None:
         """Have the bytes of a large part written to disk, and out of the cache, while more of them come."""
         if incoming.unsynced < _WRITE_BACK or (incoming.write_back is not None and not incoming.write_back.done()):
@@ -134,23 +121,9 @@ class Finisher:
             return  # too many open files just now; the sync before the rename does all of it
         incoming.write_back = self._write_backs.submit(_sync_copy, target, copy)
 
-    def record(self, rows: list[ReceivedFile]) -> None:
-        """Write rows of files that were not finished here; the ledger's writers take turns."""
-        with self._publishing:
-            self._ledger.write(rows)
-
-    def record_incomplete(self, rows: list[IncompleteFile]) -> None:
-        if rows:
-            with self._publishing:
-                self._ledger.note_incomplete(rows)
-
-    def record_quarantine(self, records: list[QuarantinedRecord]) -> None:
-        with self._publishing:
-            self._ledger.quarantine(records)
-
-    def forget_incomplete(self, generation: str) -> None:
-        with self._publishing:
-            self._ledger.forget_incomplete(generation)
+    def still_runs(self, incoming: Incoming) -> bool:
+        """What is finished here is on record whoever has its partitions then: nobody has to wait for it."""
+        return False
 
     def close(self) -> None:
         """End after what is being finished now; what is only lined up is received again by whoever reads next."""
@@ -230,7 +203,7 @@ class Finisher:
             if not _same_digest(file.fileno(), incoming.reassembly.digest):
                 return False
             target.sync(file.fileno())  # a run that was killed before its own sync may have put it there
-        _set_time(incoming, incoming.name, target, folder)
+        set_time(incoming, incoming.name, target, folder)
         if incoming.fd >= 0:
             incoming.close()
             target.remove(folder, incoming.part)
@@ -240,7 +213,7 @@ class Finisher:
         if incoming.data is not None:
             incoming.make_part(target, folder)
             write_all(incoming.fd, incoming.data)
-        _set_time(incoming, incoming.part, target, folder)
+        set_time(incoming, incoming.part, target, folder)
 
     def _synced(self, written: list[tuple[Incoming, Folder]], target: Target) -> list[Finished]:
         """Sync the parts side by side, then publish what could be synced."""
@@ -253,7 +226,7 @@ class Finisher:
                 durable.append((incoming, folder))
             else:
                 results.append(self._os_failed(incoming, target, error))
-        with self._publishing:
+        with self._rows.turn:
             results += self._publish(durable, target)
         return results
 
@@ -288,14 +261,14 @@ class Finisher:
                     "look at its disk, then start again",
                 ) from error
         if rows:
-            self._ledger.write(rows)
+            self._rows.ledger.write(rows)
         return results
 
     def _put_in_place(
         self, incoming: Incoming, folder: Folder, target: Target,
         renamed: dict[int, Folder], rows: list[ReceivedFile],
     ) -> Finished:  # fmt: skip
-        there = self._ledger.get(incoming.path)
+        there = self._rows.ledger.get(incoming.path)
         if there is not None and not is_newer(incoming.place, place_of(there)):
             return self._superseded(incoming, target, folder)
         ending = Ending.UNCHANGED
@@ -333,8 +306,7 @@ class Finisher:
         if rows is not None:
             rows.append(row)
         else:
-            with self._publishing:
-                self._ledger.write([row])
+            self._rows.record([row])
         return Finished(incoming, Ending.FAILED, reason)
 
 
@@ -355,17 +327,19 @@ def place_of(there: ReceivedFile) -> Place:
     )  # fmt: skip
 
 
-def received(incoming: Incoming, reason: str | None = None) -> ReceivedFile:
-    """The row for a file that was delivered, or that failed for a reason."""
+def received(incoming: Incoming, reason: str | None = None, ended: Finished | None = None) -> ReceivedFile:
+    """The row for a file that was delivered, or that failed for a reason; `ended` tells what somebody's code did to it."""
+    ran = ended or Finished(incoming, Ending.DELIVERED)
     return ReceivedFile(
         incoming.path, "delivered" if reason is None else "failed", incoming.generation, incoming.partition,
         incoming.first_offset, incoming.timestamp_ms, incoming.last_timestamp_ms, incoming.size,
         incoming.reassembly.mtime_ns, incoming.reassembly.digest, reason, time.time(),
         " ".join(f"{p}:{o}" for p, o in incoming.firsts.items() if (p, o) != (incoming.partition, incoming.first_offset)) or None,
+        incoming.reassembly.chunks, ran.attempts, ran.kind, ran.detail,
     )  # fmt: skip
 
 
-def _set_time(incoming: Incoming, name: str, target: Target, folder: Folder) -> None:
+def set_time(incoming: Incoming, name: str, target: Target, folder: Folder) -> None:
     """Give the file its sender's time, when the sender has told it."""
     if incoming.reassembly.mtime_ns is not None:
         target.set_mtime(folder, name, incoming.reassembly.mtime_ns)

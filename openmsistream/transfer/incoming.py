@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 from concurrent.futures import Future
@@ -13,6 +14,7 @@ from openmsistream.files.reassembly import Contradiction, Reassembly
 
 from .disk import Folder, Target
 from .disk.common import part_name
+from .memory import Memory
 from .order import Place
 
 _serials = itertools.count(1)
@@ -44,10 +46,14 @@ class Incoming:
 
     `firsts` holds the first of its records in each partition that is ours: one, unless OpenMSIStream's producers have
     scattered it. `last_news` is the Unix time of its last new chunk. A file of one chunk stays in memory (`data`); any other
-    goes to a part as it comes. Used by one thread at a time: the receiving one, then a finishing one.
+    goes to a part as it comes, or stays in memory too when there is room in `memory`. Used by one thread at a time: the
+    receiving one, then a finishing one.
     """
 
-    def __init__(self, chunk: Chunk, parts: tuple[str, ...], partition: int, offset: int, timestamp_ms: int) -> None:
+    def __init__(
+        self, chunk: Chunk, parts: tuple[str, ...], partition: int, offset: int, timestamp_ms: int,
+        memory: Memory | None = None,
+    ) -> None:  # fmt: skip
         self.reassembly = Reassembly(chunk)
         self.parts = parts
         self.partition = partition
@@ -67,6 +73,17 @@ class Incoming:
         self._on_disk = False
         self._hasher = digest.new_like(chunk.digest)
         self._hashed = 0
+        self._memory = memory
+        self._reserved = 0
+        self._held: io.BytesIO | None = None
+        if memory is not None and not _is_alone(chunk) and memory.takes(self.path, self.size):
+            self._reserved = self.size
+            self._held = io.BytesIO()
+
+    @property
+    def in_memory(self) -> bool:
+        """Are its bytes in memory, those that are still to come included?"""
+        return self._held is not None or self.data is not None or self.reassembly.count == 1
 
     @property
     def path(self) -> str:
@@ -87,7 +104,9 @@ class Incoming:
 
     @property
     def still_to_come(self) -> int:
-        """Bytes that will yet be written."""
+        """Bytes that will yet be written to disk."""
+        if self._held is not None:
+            return 0
         return self.size - self.reassembly.received if self.data is None else self.size
 
     @property
@@ -130,13 +149,19 @@ class Incoming:
         """Take a chunk; False when it is repeated. Raises Contradiction, or OSError when the part cannot be written."""
         if not self.reassembly.place(chunk):
             return False
-        if chunk.is_last and chunk.index == 0:
+        if _is_alone(chunk):
             self.data = chunk.data
+            if self._memory is not None:
+                self._memory.add(len(chunk.data))
+                self._reserved = len(chunk.data)
             return True
-        if self.fd < 0:
-            self.make_part(target, target.folder(self.parts[:-1]))
-        write_all(self.fd, chunk.data)
-        self.unsynced += len(chunk.data)
+        if self._held is not None:
+            self._held.write(chunk.data)
+        else:
+            if self.fd < 0:
+                self.make_part(target, target.folder(self.parts[:-1]))
+            write_all(self.fd, chunk.data)
+            self.unsynced += len(chunk.data)
         if chunk.offset == self._hashed:
             self._hasher.update(chunk.data)
             self._hashed = chunk.end
@@ -147,15 +172,35 @@ class Incoming:
         self.fd = target.create(folder, self.part)
         self._on_disk = True
 
-    def check(self, target: Target, folder: Folder) -> None:
-        """Bring the part's bytes into the order of the file and compare the digest. Raises WrongDigest or Contradiction."""
+    def check(self, target: Target, folder: Folder | None) -> None:
+        """Bring the bytes into the order of the file and compare the digest. Raises WrongDigest or Contradiction.
+
+        What is in memory is `data` from then on.
+        """
         if self.data is not None:
+            self._hasher = digest.new_like(self.reassembly.digest)  # it may be checked a second time
             self._hasher.update(self.data)
+        elif self._held is not None:
+            self._take_held(self._held)
         elif not self.reassembly.in_order:
+            assert folder is not None
             self._reorder(target, folder)
         found = digest.text_of(self._hasher)
         if found != self.reassembly.digest:
             raise WrongDigest(f"its digest is {found}, the sender's was {self.reassembly.digest}")
+
+    def _take_held(self, held: io.BytesIO) -> None:
+        """What was collected in memory becomes `data`, without a copy when it came in order."""
+        if not self.reassembly.in_order:
+            view, ordered = held.getbuffer(), io.BytesIO()
+            for extent in self.reassembly.extents():
+                ordered.write(view[extent.position : extent.position + extent.length])
+            view.release()
+            held = ordered
+            self._hasher = digest.new_like(self.reassembly.digest)
+            self._hasher.update(held.getbuffer())
+        self._held = None
+        self.data = held.getvalue()
 
     def _reorder(self, target: Target, folder: Folder) -> None:
         """Copy the chunks that came out of order into a second part, in order, hashing them on the way."""
@@ -192,15 +237,29 @@ class Incoming:
             self.fd = -1
 
     def discard(self, target: Target) -> None:
-        """Let go of it and of its part."""
+        """Let go of it, of its part, and of its room in memory."""
         self.given_up = True
         self.close()
+        self.release()
         if self._on_disk:
             self._on_disk = False
             try:
                 target.remove(target.folder(self.parts[:-1]), self.part)
             except OSError:
                 pass  # it is removed at the next start
+
+
+    def release(self) -> None:
+        """What it held in memory may be somebody else's now."""
+        if self._memory is not None:
+            self._memory.give_back(self._reserved)
+            self._reserved = 0
+            self._held = self.data = None
+
+
+def _is_alone(chunk: Chunk) -> bool:
+    """Is this all there is of its file?"""
+    return chunk.is_last and chunk.index == 0
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 from openmsistream.files.chunk import Chunk
 from openmsistream.kafka.record import Record
-from openmsistream.ledger.received import IncompleteFile, ReceivedLedger
+from openmsistream.ledger.received import IncompleteFile
 
-from .finishing import Finisher
 from .incoming import Incoming
 from .lanes import REMEMBERED, Tally
+from .rows import Rows
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +23,10 @@ GONE = "(no longer in the topic)"
 class Incomplete:
     """The incomplete generations of one topic: in the ledger, so that a restart does not begin its patience anew."""
 
-    def __init__(self, ledger: ReceivedLedger, finisher: Finisher, tally: Tally) -> None:
-        self._finisher = finisher
+    def __init__(self, written: Rows, tally: Tally) -> None:
+        self._written = written
         self._tally = tally
-        self._rows = {row.generation: row for row in ledger.incomplete()}
+        self._rows = {row.generation: row for row in written.ledger.incomplete()}
         self._headless: OrderedDict[str, None] = OrderedDict()
 
     def get(self, generation: str) -> IncompleteFile | None:
@@ -40,7 +40,7 @@ class Incomplete:
     def note(self, unfinished: Iterable[Incoming]) -> None:
         """Write down what is unfinished now."""
         rows = [_row(incoming, retired=False) for incoming in unfinished]
-        self._finisher.record_incomplete(rows)
+        self._written.incomplete(rows)
         self._rows.update((row.generation, row) for row in rows)
 
     def retire(self, incoming: Incoming) -> None:
@@ -49,7 +49,7 @@ class Incomplete:
         self._rows[row.generation] = row
         if len(self._rows) > REMEMBERED:
             del self._rows[next(iter(self._rows))]
-        self._finisher.record_incomplete([row])
+        self._written.incomplete([row])
 
     def silent(self, incoming: Incoming) -> None:
         """Nothing of it has come for long."""
@@ -63,7 +63,7 @@ class Incomplete:
     def abandoned(self, generation: str) -> None:
         """Its sender gave it up."""
         if generation in self._rows:
-            self._finisher.forget_incomplete(generation)
+            self._written.forget_incomplete(generation)
 
     def headless(self, record: Record, chunk: Chunk) -> None:
         """The first chunks of this generation are gone from the topic (or were never in it): it can never be complete."""
@@ -79,7 +79,7 @@ class Incomplete:
         self._tally.incomplete += 1
         row = IncompleteFile(partition, offset, generation, path, offset, time.time(), True, f"{what} {GONE}")
         log.warning("%s cannot be completed: %s missing", path, row.missing)
-        self._finisher.record_incomplete([row])
+        self._written.incomplete([row])
 
 
 def _row(incoming: Incoming, *, retired: bool) -> IncompleteFile:

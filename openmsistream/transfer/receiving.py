@@ -21,17 +21,20 @@ from openmsistream.files.reassembly import Contradiction
 from openmsistream.files.wire import Unusable, decode
 from openmsistream.kafka.commits import Commit, Progress
 from openmsistream.kafka.record import Record
-from openmsistream.ledger.received import ReceivedFile, ReceivedLedger, delivered
+from openmsistream.ledger.received import ReceivedFile, delivered
 
 from .aside import Aside, SetAside
 from .disk import NotAFolder, Target
-from .finishing import Ending, Finished, Finisher, ending_of, place_of, received
+from .finishing import ending_of, place_of, received
 from .incoming import AtWork, Incoming
 from .incomplete import Incomplete
 from .lanes import Lane, Lately, Tally
 from .order import Place, is_newer
 from .rejected import Rejected
+from .rows import Rows
 from .space import Fit, Space
+from .stage import Ending, Finished, Stage
+from .wanted import NEWEST, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -47,30 +50,35 @@ class Receiving:
     """All lanes of one reader of one topic. Used by one thread.
 
     `known` is a connection of its own for looking things up while the finishing threads write. `give_up_after` seconds
-    without a new chunk a generation is retired. `partitions` is how many the topic has.
+    without a new chunk a generation is retired. `partitions` is how many the topic has. `wanted` says which versions are
+    handed to the stage, and where their bytes are kept until then.
     """
 
     def __init__(
         self,
-        ledger: ReceivedLedger,
+        rows: Rows,
         known: sqlite3.Connection,
         target: Target,
         space: Space,
-        finisher: Finisher,
+        stage: Stage,
         tally: Tally,
         *,
         regex: re.Pattern[str] | None,
         give_up_after: float,
         partitions: int = 1,
+        wanted: Wanted = NEWEST,
     ) -> None:
         self.lanes: dict[int, Lane] = {}
         self.tally = tally
         self.partitions = partitions
-        self._ledger = ledger
+        self.stream = rows.ledger.stream
+        self.with_results: list[Finished] = []
+        self._rows = rows
         self._known = known
         self._target = target
         self._space = space
-        self._finisher = finisher
+        self._stage = stage
+        self._wanted = wanted
         self._regex = regex
         self._give_up_after = give_up_after
         self._incoming: dict[str, Incoming] = {}
@@ -78,8 +86,10 @@ class Receiving:
         self._finishing_paths: dict[str, Incoming] = {}
         self._aside = SetAside()
         self._lately = Lately()
-        self._incomplete = Incomplete(ledger, finisher, tally)
-        self._rejected = Rejected(finisher.record_quarantine)
+        self._early: list[Finished] = []
+        self._ended: list[ReceivedFile] = []
+        self._incomplete = Incomplete(rows, tally)
+        self._rejected = Rejected(rows.quarantine)
         self._said_scattered = False
 
     # -- partitions that come and go --------
@@ -88,6 +98,10 @@ class Receiving:
         """These partitions are ours; `ends` are the offsets at which their logs end now."""
         for partition, reached in progress.items():
             self.lanes[partition] = Lane(partition, reached, end=(ends or {}).get(partition, 0))
+        for generation, incoming in list(self._finishing.items()):
+            for partition in incoming.firsts.keys() & progress.keys():
+                if progress[partition].is_done(incoming.firsts[partition]):  # by whoever had the partition meanwhile
+                    self._finishing.pop(generation, None)
 
     def close_lanes(self, partitions: frozenset[int]) -> None:
         """Forget these partitions; what is unfinished of them is read again by whoever has them next.
@@ -103,9 +117,19 @@ class Receiving:
                 incoming.discard(self._target)
                 del self._incoming[generation]
         for generation, incoming in list(self._finishing.items()):
-            if self.lanes.keys().isdisjoint(incoming.firsts):
+            if self.lanes.keys().isdisjoint(incoming.firsts) and not self._stage.still_runs(incoming):
                 del self._finishing[generation]
+                if self._wanted.each_version:
+                    incoming.discard(self._target)
         self._aside.close(partitions)
+        for finished in [f for f in self.with_results if partitions & f.incoming.firsts.keys()]:
+            self.with_results.remove(finished)  # whoever has its partition now has a result of its own
+            self._lately.forget(finished.incoming.generation)
+
+    def forget_ended(self) -> None:
+        """Results did not get out: what ended lately is done only as far as the group's commits say so."""
+        self.with_results, self._ended, self._early = [], [], []
+        self._lately = Lately()
 
     # -- records -------------------------------------------------------------------------------------
 
@@ -156,7 +180,7 @@ class Receiving:
         if incoming.reassembly.complete:
             self._submit(incoming)
         elif incoming.fd >= 0:
-            self._finisher.write_back(incoming, self._target)
+            self._stage.write_back(incoming, self._target)
 
     def _joins(self, lane: Lane, record: Record, incoming: Incoming) -> bool:
         """Note that a file which has begun has records in this partition too; False when they are to be read later."""
@@ -180,6 +204,8 @@ class Receiving:
         if finishing is not None and finishing.scatters:
             finishing.met(record.partition, offset, record.timestamp_ms, new=False)
         if finishing is not None or lane.passes_over(offset):
+            if finishing is not None and finishing.firsts.get(record.partition) == offset and not lane.passes_over(offset):
+                progress.begin(offset)  # the partition was away meanwhile
             return None
         aside = self._aside.get(generation)
         if aside is not None and not self._aside.begins_with(generation, record.partition, offset):
@@ -197,7 +223,7 @@ class Receiving:
             progress.hold(offset)
             return None
         there = self._ledger_row(chunk.path)
-        if there is not None and there.generation == generation and (chunk.index > 0 or self._stands(there)):
+        if there is not None and there.generation == generation and self._was_done(record, chunk, there):
             if is_named_by_content(generation):
                 sent = record.timestamp_ms
                 self._sent_once_more(there, Place(record.partition, offset, sent, sent, there.mtime_ns))
@@ -207,6 +233,19 @@ class Receiving:
             self._incomplete.headless(record, chunk)
             return None
         return self._make(lane, record, chunk, there)
+
+    def _was_done(self, record: Record, chunk: Chunk, there: ReceivedFile) -> bool:
+        """The ledger says that this generation has ended well: is it so, and is nothing to be done again?
+
+        Where each version is wanted only what was committed decides, and the ledger merely tells which one that was: a row
+        may stand there although its result never left.
+        """
+        if not self._wanted.each_version:
+            return chunk.index > 0 or self._stands(there)
+        lane = self.lanes.get(there.partition)
+        if lane is None or not lane.progress.is_done(there.first_offset):
+            return False
+        return (record.partition, record.offset) != (there.partition, there.first_offset)
 
     def _is_wanted(self, record: Record, chunk: Chunk) -> bool:
         """Is this not a chunk, sent again or late, of what has ended?
@@ -227,7 +266,7 @@ class Receiving:
 
     def _ledger_row(self, path: str) -> ReceivedFile | None:
         """What was last delivered under this path."""
-        return delivered(self._known, self._ledger.stream, path)
+        return delivered(self._known, self.stream, path)
 
     def _sent_once_more(self, there: ReceivedFile, place: Place) -> None:
         """What stands in the folder was sent once more, here: what was sent between the two is older now."""
@@ -236,7 +275,7 @@ class Receiving:
                 there, partition=place.partition, first_offset=place.first_offset, timestamp_ms=place.timestamp_ms,
                 last_timestamp_ms=max(there.last_timestamp_ms, place.last_timestamp_ms), elsewhere=None,
             )  # fmt: skip
-            self._finisher.record([again])
+            self._rows.record([again])
             self._retire_older(there.path, place_of(again))
 
     def _stands(self, there: ReceivedFile) -> bool:
@@ -258,11 +297,14 @@ class Receiving:
             parts, problem = ("",), str(bad)
         else:
             problem = ""
-        incoming = Incoming(chunk, parts, record.partition, record.offset, record.timestamp_ms)
+        incoming = Incoming(
+            chunk, parts if self._wanted.kept else parts[-1:], record.partition, record.offset, record.timestamp_ms,
+            self._wanted.memory,
+        )  # fmt: skip
         aside = self._aside.pop(chunk.generation)
         if aside is not None:
             incoming.firsts |= aside.firsts
-        if there is not None and not is_newer(incoming.place, place_of(there)):
+        if not self._wanted.each_version and there is not None and not is_newer(incoming.place, place_of(there)):
             if there.partition != incoming.partition:
                 log.info(
                     "%s: a version in partition %d is older by its time; passed over", chunk.path, record.partition
@@ -273,7 +315,7 @@ class Receiving:
         if problem:
             self._fail(incoming, problem)
             return None
-        fit = self._space.fit(incoming.size, self._promised)
+        fit = Fit.NOW if self._needs_no_disk(incoming) else self._space.fit(incoming.size, self._promised)
         if fit is Fit.NEVER:
             self._fail(incoming, f"it is larger than this disk ({incoming.size} bytes)")
             return None
@@ -288,13 +330,16 @@ class Receiving:
             self._note_scattered()
         return incoming
 
+    def _needs_no_disk(self, incoming: Incoming) -> bool:
+        return not self._wanted.kept and incoming.in_memory
+
     def _make_room_for_another(self, lane: Lane) -> bool:
         """A commit can name so many unfinished generations: wait for some that are finishing; False when that cannot help."""
         while lane.progress.full:
-            if not self._finishing or not self._finisher.wait_for_result(_ROOM_WITHIN):
+            if not self._finishing or not self._stage.wait_for_result(_ROOM_WITHIN):
                 return False
             self.settle()
-            if self._finisher.error is not None:
+            if self._stage.error is not None:
                 return False
         return True
 
@@ -327,19 +372,53 @@ class Receiving:
 
     def _submit(self, incoming: Incoming) -> None:
         """All chunks have come: have it finished, after any other generation of its path that is being finished."""
-        while incoming.path in self._finishing_paths and self._finisher.error is None:
-            self._finisher.wait_for_result(1.0)
+        while incoming.path in self._finishing_paths and self._stage.error is None and not self._wanted.each_version:
+            self._stage.wait_for_result(1.0)
             self.settle()
         if self._incoming.pop(incoming.generation, None) is None:
             return  # what was waited for was a newer version, and this one is given up
         self._finishing[incoming.generation] = incoming
         self._finishing_paths[incoming.path] = incoming
-        self._finisher.submit(incoming)
+        self._stage.submit(incoming)
 
     def settle(self) -> None:
-        """Take note of what the finishing threads have done."""
-        for finished in self._finisher.results():
-            self._settle(finished)
+        """Take note of what the stage has done."""
+        early, self._early = self._early, []
+        for finished in (*early, *self._stage.results()):
+            if self._wanted.each_version:
+                self._settle_each(finished)
+            else:
+                self._settle(finished)
+
+    def _settle_each(self, finished: Finished) -> None:
+        """As `_settle`, where nothing but a commit says that a version is done: its row is written right before that."""
+        incoming = finished.incoming
+        firsts = {p: offset for p, offset in incoming.firsts.items() if p in self.lanes}
+        if self._finishing.get(incoming.generation) is not incoming or not firsts:
+            self._finishing.pop(incoming.generation, None)
+            incoming.discard(self._target)  # whoever has its partitions now runs it again
+            return
+        if any(self.lanes[p].progress.position <= offset for p, offset in firsts.items()):
+            self._early.append(finished)  # a commit could not say yet that it is done
+            return
+        if finished.ending is Ending.LATER:
+            del self._finishing[incoming.generation]
+            incoming.discard(self._target)
+            self._set_aside(incoming, finished.reason)
+            return
+        failed = finished.ending is Ending.FAILED
+        self._ended.append(received(incoming, finished.reason if failed else None, finished))
+        if failed:
+            self._say_failed(incoming.path, finished.reason)
+        else:
+            self.tally.finished(incoming.path, incoming.size)
+            if finished.result is not None:
+                self.with_results.append(finished)
+        incoming.discard(self._target)
+        self._end(incoming, delivered=not failed)
+        self._incomplete.delivered(incoming.generation)
+        if not failed:
+            self._retire_older(incoming.path, incoming.place)
 
     def _settle(self, finished: Finished) -> None:
         incoming = finished.incoming
@@ -394,10 +473,18 @@ class Receiving:
 
     def _fail(self, incoming: Incoming, reason: str) -> None:
         """This generation cannot be delivered here: listed with its reason; it holds no offset."""
-        self._finisher.record([received(incoming, reason)])
+        self._rows.record([received(incoming, reason)])
         incoming.discard(self._target)
         self._done(incoming.generation, incoming.firsts, last_sent=_NOT_KNOWN, delivered=False)
         self._say_failed(incoming.path, reason)
+
+    def refuse(self, finished: Finished, reason: str) -> None:
+        """The result of this file was not taken: the file has failed after all."""
+        row = replace(finished, ending=Ending.FAILED, reason=reason, kind="producing_message_failed")
+        self._rows.record([received(finished.incoming, reason, row)])
+        self.tally.files -= 1
+        self.tally.bytes -= finished.incoming.size
+        self._say_failed(finished.incoming.path, reason)
 
     def _say_failed(self, path: str, reason: str) -> None:
         self.tally.has_failed(path, reason)
@@ -434,6 +521,8 @@ class Receiving:
     def commits(self) -> dict[int, Commit]:
         """What may be committed now, for the partitions where that has changed; all of it is durable."""
         self._rejected.write()
+        ended, self._ended = self._ended, []
+        self._rows.record(ended)
         found = {}
         for partition, lane in self.lanes.items():
             commit = lane.progress.commit()

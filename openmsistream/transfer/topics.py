@@ -32,6 +32,17 @@ def ensure_topic(admin: Admin, name: str, wish: TopicWish, chunk_size: int, form
     return topic
 
 
+def ensure_result_topic(admin: Admin, name: str, wish: TopicWish) -> Topic:
+    """The topic for what comes of files, made with `wish` when it does not exist. Raises AccessRefused, TopicError."""
+    topic = admin.topic(name)
+    if topic is None:
+        admin.create(name, TopicWish(wish.partitions or PARTITIONS, wish.replication, wish.retention_ms))
+        topic = _wait_for(admin, name)
+        log.info("made topic %s", name)
+    _check_right(topic, "WRITE")
+    return topic
+
+
 def describe(topic: Topic) -> str:
     """A topic's settings, in words."""
     if not topic.knows_settings:
@@ -52,12 +63,7 @@ def check(topic: Topic, chunk_size: int | None, form: Form = native.NATIVE) -> N
 
     Without a chunk size it is to be read. Raises AccessRefused when this user has no right to do so.
     """
-    right = "READ" if chunk_size is None else "WRITE"
-    if topic.rights is not None and right not in topic.rights:
-        raise AccessRefused(
-            f"this user may not {right.lower()} topic {topic.name}",
-            f"ask whoever runs the broker for the right {right.capitalize()} on this topic",
-        )
+    _check_right(topic, "READ" if chunk_size is None else "WRITE")
     if "compact" in topic.cleanup_policy.split(","):
         raise TopicError(
             f"topic {topic.name} has cleanup.policy={topic.cleanup_policy}, which would keep one chunk of each file",
@@ -87,3 +93,11 @@ def _duration(ms: int) -> str:
     return (
         f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours" if hours >= 2 else f"{ms / 1000:.0f} seconds"
     )
+
+
+def _check_right(topic: Topic, right: str) -> None:
+    if topic.rights is not None and right not in topic.rights:
+        raise AccessRefused(
+            f"this user may not {right.lower()} topic {topic.name}",
+            f"ask whoever runs the broker for the right {right.capitalize()} on this topic",
+        )

@@ -7,14 +7,14 @@ import logging
 import signal
 import threading
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from openmsistream.config import load
 from openmsistream.errors import FolderError
 from openmsistream.files.source import Ranges
 from openmsistream.files.wire import form_of
 from openmsistream.files.wire.msgpack import appended
-from openmsistream.program import arguments, options, progress, run
+from openmsistream.program import options, progress
 from openmsistream.program.runnable import Runnable
 
 from . import command_lines
@@ -53,8 +53,7 @@ class UploadDataFile(Runnable):
         self.rootdir = Path(rootdir).resolve() if rootdir is not None else self.filepath.parent
         self.filename_append = filename_append or ""
         self._wire_fields: int = kwargs.pop("wire_fields", 10)
-        self._common = options.CommonOptions.take(kwargs)
-        self.logger = self._common.logger(NAME)
+        self._prepare(NAME, kwargs)
         self._stopped = threading.Event()
         try:
             relative = self.filepath.relative_to(self.rootdir)
@@ -80,16 +79,6 @@ class UploadDataFile(Runnable):
         """Have a running upload end with an error."""
         self._stopped.set()
 
-    def close(self) -> None:
-        """Let go of everything; may be called more than once."""
-        self._common.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     @classmethod
     def own_parser(cls) -> argparse.ArgumentParser:
         return parser()
@@ -99,11 +88,10 @@ class UploadDataFile(Runnable):
         kwargs = {"wire_fields": parsed_args.wire_fields, **options.messages_of(parsed_args)}
         return [parsed_args.filepath], kwargs
 
-    @classmethod
-    def run_from_command_line(cls, args: list[str] | None = None) -> None:
-        """Run the program with these arguments, or those of the command line; ends by SystemExit."""
-        parsed = arguments.parse(cls.get_argument_parser(), args)
-        raise SystemExit(run.main(lambda: _program(cls, parsed), parsed.log_format))
+    def _run_parsed(self, args: argparse.Namespace) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self.stop())
+        self.upload_whole_file(args.config, args.topic_name, args.n_threads, args.chunk_size)
 
 
 def selecting(datafile_type: type[UploadDataFile] | None, root: Path, logger: logging.Logger) -> Select:
@@ -116,15 +104,6 @@ def selecting(datafile_type: type[UploadDataFile] | None, root: Path, logger: lo
             return file.select_bytes
 
     return select
-
-
-def _program(cls: type[UploadDataFile], args: argparse.Namespace) -> int:
-    init_args, init_kwargs = cls.get_init_args_kwargs(args)
-    with cls(*init_args, **init_kwargs) as upload:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: upload.stop())
-        upload.upload_whole_file(args.config, args.topic_name, args.n_threads, args.chunk_size)
-    return 0
 
 
 def main(args: list[str] | None = None) -> None:

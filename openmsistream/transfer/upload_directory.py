@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import logging
-import queue
 import re
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from openmsistream.config import load
 from openmsistream.kafka.admin import TopicWish
+from openmsistream.kafka.heartbeats import announcing
 from openmsistream.ledger.live import LiveFile
 from openmsistream.ledger.sent import sent_paths
-from openmsistream.program import arguments, options, progress, run
-from openmsistream.program.logs import say
+from openmsistream.program import options, progress, run
+from openmsistream.program.announcing import Amount, Announcer, Counts
 from openmsistream.program.runnable import Runnable
 
 from . import command_lines
@@ -34,12 +34,13 @@ NAME = command_lines.UPLOAD_DIRECTORY
 parser = command_lines.of_upload_directory
 
 
-class DataFileUploadDirectory(Runnable):
+class DataFileUploadDirectory(Runnable, Announcer):
     """A folder whose files are sent to a topic. The arguments are those of OpenMSIStream.
 
     `watchdog_lag_time` None means: closed files leave at once, others after 3 s of quiet. Of a `datafile_type`, a subclass
     of UploadDataFile, `select_bytes` is used. Further keyword arguments: `update_secs`, `streamlevel`, `logger_file`,
-    `filelevel`, and `state_dir`, `topic_partitions`, `topic_replication`, `topic_retention_hours`, `wire_fields`.
+    `filelevel`, those of docs/heartbeats.md, and `state_dir`, `topic_partitions`, `topic_replication`,
+    `topic_retention_hours`, `wire_fields`.
     """
 
     def __init__(
@@ -52,7 +53,6 @@ class DataFileUploadDirectory(Runnable):
         use_polling_observer: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.control_command_queue: run.Commands = queue.Queue()
         self._root = Path(dirpath)
         self._settings = load(config_path)
         self._regex = re.compile(upload_regex) if isinstance(upload_regex, str) else upload_regex
@@ -65,10 +65,9 @@ class DataFileUploadDirectory(Runnable):
             None if hours is None else int(hours * 3_600_000),
         )
         self._wire_fields: int = kwargs.pop("wire_fields", 10)
-        self._common = options.CommonOptions.take(kwargs)
-        self.logger = self._common.logger(NAME)
+        self._uploader: Uploader | None = None
+        self._prepare(NAME, kwargs)
         self._select = selecting(datafile_type, self._root, self.logger)
-        self.summary = ""
 
     def upload_files_as_added(
         self,
@@ -87,24 +86,21 @@ class DataFileUploadDirectory(Runnable):
             self._root, topic, chunk_size, self._regex, self._lag, self._polling, upload_existing, n_threads,
             self._wish, self._common.state_dir, self._wire_fields, self._select,
         )  # fmt: skip
-        self._warn()
-        uploader = Uploader(what, self._settings)
-        self.summary = run.run(
-            uploader,
-            self.control_command_queue,
-            f"{self._root.name} -> {topic}",
-            lambda: snapshot(uploader),
-            report=Reporter(
+        with announcing(self, self._common, self._settings, self._root, topic):
+            self._warn()
+            self._uploader = uploader = Uploader(what, self._settings)
+            report = Reporter(
                 NAME,
                 what.ledger_path,
                 self._report_settings(what, uploader),
                 lambda: snapshot(uploader),
                 lambda: at_work(uploader),
-            ),
-            update_secs=self._common.update_secs,
-            live=self._common.live,
-        )
+            )
+            self._follow(uploader, f"{self._root.name} -> {topic}", lambda: snapshot(uploader), report)
         return sent_paths(what.ledger_path, topic)
+
+    def _counts(self) -> Counts:
+        return {"produced": Amount() if self._uploader is None else self._uploader.produced}
 
     def _report_settings(self, what: UploadOptions, uploader: Uploader) -> dict[str, object]:
         """What it was started with, for `openmsistream status`."""
@@ -112,16 +108,6 @@ class DataFileUploadDirectory(Runnable):
             "regex": None if what.regex is None else what.regex.pattern, "lag": what.lag,
             "upload_existing": what.upload_existing, "watched": uploader.trusts_events, "config": str(self._settings.path),
         }  # fmt: skip
-
-    def close(self) -> None:
-        """Let go of everything; may be called more than once."""
-        self._common.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _warn(self) -> None:
         for warning in self._settings.warnings:
@@ -145,10 +131,13 @@ class DataFileUploadDirectory(Runnable):
         return [args.upload_dir, args.config, args.upload_regex], {**kwargs, **options.common_of(args)}
 
     @classmethod
-    def run_from_command_line(cls, args: list[str] | None = None) -> None:
-        """Run the program with these arguments, or those of the command line; ends by SystemExit."""
-        parsed = arguments.parse(cls.get_argument_parser(), args)
-        raise SystemExit(run.main(lambda: _program(cls, parsed), parsed.log_format))
+    def _program(cls, args: argparse.Namespace) -> int:
+        return _dry_run(args) if args.dry_run else super()._program(args)
+
+    def _run_parsed(self, args: argparse.Namespace) -> None:
+        run.listen_to_keyboard(self.control_command_queue)
+        topic, threads, queued = args.producer_topic_name, args.n_threads, args.queue_max_size
+        self.upload_files_as_added(topic, threads, args.chunk_size, queued, args.upload_existing)
 
 
 def snapshot(uploader: Uploader) -> progress.Snapshot:
@@ -183,20 +172,9 @@ def _sending(out: Outgoing) -> LiveFile:
     return LiveFile(out.path, "sending", out.acked, count, out.bytes_acked, out.size, reason=reason)
 
 
-def _program(cls: type[DataFileUploadDirectory], args: argparse.Namespace) -> int:
-    topic = args.producer_topic_name
-    if args.dry_run:
-        return _dry_run(args, topic)
-    init_args, init_kwargs = cls.get_init_args_kwargs(args)
-    with cls(*init_args, **init_kwargs) as upload:
-        run.listen_to_keyboard(upload.control_command_queue)
-        upload.upload_files_as_added(topic, args.n_threads, args.chunk_size, args.queue_max_size, args.upload_existing)
-        say(upload.summary, args.log_format)
-    return 0
-
-
-def _dry_run(args: argparse.Namespace, topic: str) -> int:
+def _dry_run(args: argparse.Namespace) -> int:
     files = total = 0
+    topic = args.producer_topic_name
     what = UploadOptions(
         args.upload_dir, topic, regex=args.upload_regex, upload_existing=args.upload_existing, state_dir=args.state_dir
     )

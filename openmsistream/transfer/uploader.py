@@ -24,6 +24,7 @@ from openmsistream.ledger.location import state_folder
 from openmsistream.ledger.registries import Registries
 from openmsistream.ledger.requests import answer, asked
 from openmsistream.ledger.sent import INVENTORY, SentFile, SentLedger, finished_states, rows_of
+from openmsistream.program.announcing import Amount
 
 from .command_lines import CHUNK_SIZE
 from .disk.origin import Origin
@@ -104,6 +105,7 @@ class Uploader:
     def __init__(self, options: UploadOptions, settings: Settings) -> None:
         self.options = options
         self.tally = Tally()
+        self.produced = Amount()  # records that were acknowledged, and the bytes of their values
         self.error: BaseException | None = None
         self._settings = settings
         self._selection = Selection(options.regex)
@@ -316,6 +318,8 @@ class Uploader:
         reports = self._producer.reports(timeout)
         if reports:
             self._answered = time.monotonic()
+            taken = [report.value_bytes for report in reports if report.error is None]
+            self.produced = Amount(self.produced.messages + len(taken), self.produced.bytes + sum(taken))
             self._sending.settle(reports)
 
     def _has_more_to_do(self) -> bool:

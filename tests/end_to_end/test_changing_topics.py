@@ -10,7 +10,7 @@ import pytest
 from lab import Lab, expect, header, path_in_partition, put, same, tree
 
 from openmsistream.errors import TopicError
-from openmsistream.transfer import downloader as downloader_module
+from openmsistream.transfer import reader as reader_module
 from openmsistream.transfer import uploader as uploader_module
 from openmsistream.transfer.downloader import Downloader, DownloadOptions
 
@@ -19,7 +19,7 @@ from openmsistream.transfer.downloader import Downloader, DownloadOptions
 def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """The programs look at the topic every half second instead of every ten."""
     monkeypatch.setattr(uploader_module, "_TOPIC_EVERY", 0.5)
-    monkeypatch.setattr(downloader_module, "_TOPIC_EVERY", 0.5)
+    monkeypatch.setattr(reader_module, "_TOPIC_EVERY", 0.5)
 
 
 def test_the_topic_is_made_as_asked_and_its_settings_are_said(lab: Lab) -> None:

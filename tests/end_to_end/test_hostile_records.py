@@ -14,7 +14,7 @@ from lab import Lab, chunks, expect, record_of, tree
 
 from openmsistream.files import digest
 from openmsistream.files.chunk import new_generation
-from openmsistream.transfer import downloader as downloader_module
+from openmsistream.transfer import session as session_module
 
 Headers = list[tuple[str, bytes]]
 
@@ -182,7 +182,7 @@ def test_a_generation_whose_head_is_gone_is_listed_as_incomplete_and_is_no_damag
 def test_a_dead_uploaders_file_is_retired_listed_with_what_is_missing_and_lets_its_offset_go(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloader_module, "_CARE_EVERY", 0.2)
+    monkeypatch.setattr(session_module, "_CARE_EVERY", 0.2)
     lab.make_topic()
     lab.produce(record_of(chunks("dead.dat", os.urandom(200_000))[0]), record_of(chunks("good", b"x")[0]))
     with lab.downloading(give_up_after=2.0) as down:
@@ -198,7 +198,7 @@ def test_a_dead_uploaders_file_is_retired_listed_with_what_is_missing_and_lets_i
 def test_a_restart_does_not_begin_the_patience_with_a_dead_uploader_anew(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloader_module, "_CARE_EVERY", 0.2)
+    monkeypatch.setattr(session_module, "_CARE_EVERY", 0.2)
     lab.make_topic()
     lab.produce(record_of(chunks("dead.dat", os.urandom(200_000))[0]))
     with lab.downloading() as down:

@@ -74,15 +74,6 @@ def test_minus_one_is_never(parser: argparse.ArgumentParser) -> None:
     assert arguments.parse(parser, ["--update_seconds", "-1"]).update_seconds == -1
 
 
-def test_what_is_not_sent_yet_is_said(parser: argparse.ArgumentParser) -> None:
-    args = arguments.parse(parser, ["--heartbeat_topic_name", "beats", "--log_topic_name", "logs"])
-    assert arguments.warnings(args) == [
-        "--heartbeat_topic_name beats: heartbeats are not sent yet by this version",
-        "--log_topic_name logs: log messages are not sent yet by this version",
-    ]
-    assert arguments.warnings(arguments.parse(parser, [])) == []
-
-
 def test_help_tells_the_defaults_and_never_none(parser: argparse.ArgumentParser) -> None:
     text = " ".join(parser.format_help().split())
     for default in ("info", "warning", "test", "create_new", "300", "900", "60", "5", "that of --topic_name"):

@@ -21,6 +21,7 @@ from openmsistream.transfer.disk import Target
 from openmsistream.transfer.finishing import Finisher
 from openmsistream.transfer.lanes import Tally
 from openmsistream.transfer.receiving import Receiving
+from openmsistream.transfer.rows import Rows
 from openmsistream.transfer.space import MARGIN, Space
 
 MTIME = 1_600_000_000_123_456_789
@@ -128,10 +129,11 @@ class Inside:
         self.space = Space(
             lambda: self.free + MARGIN, lambda: self.total + MARGIN, lambda: float(next(_generations)) * 10
         )
-        self.finisher = Finisher(root, self.ledger)
+        rows = Rows(self.ledger)
+        self.finisher = Finisher(root, rows)
         self.tally = Tally()
         self.receiving = Receiving(
-            self.ledger, self.known, self.target, self.space, self.finisher, self.tally,
+            rows, self.known, self.target, self.space, self.finisher, self.tally,
             regex=re.compile(regex) if regex else None, give_up_after=give_up_after, partitions=partitions,
         )  # fmt: skip
         self.commits = dict(commits or {})

@@ -1,0 +1,1 @@
+"""Places that finished files are handed on to: object storage, a data catalogue, another folder."""

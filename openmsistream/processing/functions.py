@@ -1,0 +1,135 @@
+"""`process_files`: a plain function runs on every file of a topic, in one line."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from openmsistream.config import load
+from openmsistream.errors import UsageError
+from openmsistream.program import run
+from openmsistream.program.progress import is_terminal
+
+from .callers.in_thread import InThread
+from .callers.rebuilt import AsItIs
+from .command_lines import MEMORY_LIMIT, RETRIES
+from .engine import Processing, ProcessingOptions
+from .file import File
+from .keeping import MODES, Mode
+from .stage import Patience
+from .work import Caller, Outcome, Result
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Processed:
+    """What `process_files` has done: how many files, and the paths of those that failed with the reason for each."""
+
+    files: int
+    failed: dict[str, str]
+
+
+@dataclass(frozen=True)
+class OnEach:
+    """A function of one file as work: what it gives back is not used."""
+
+    function: Callable[[File], object]
+
+    def __call__(self, file: File) -> None:
+        self.function(file)
+
+
+def process_files(
+    topic: str,
+    function: Callable[[File], object],
+    *,
+    config: str | Path = "local",
+    name: str | None = None,
+    output_dir: str | Path | None = None,
+    mode: Mode = "memory",
+    group: str | None = None,
+    regex: str | re.Pattern[str] | None = None,
+    n_workers: int = 2,
+    workers: Literal["threads", "process"] = "threads",
+    timeout: float | None = None,
+    retries: int = RETRIES,
+    memory_limit: int = MEMORY_LIMIT,
+    from_beginning: bool = False,
+    on_failure: Callable[[File, str], object] | None = None,
+    commands: run.Commands | None = None,
+) -> Processed:
+    """Run `function` on every file of `topic` as soon as the file is whole, until a signal comes (Ctrl-C).
+
+        def analyse(file: File) -> None:
+            print(file.path, len(file.read_bytes()))
+
+        process_files("measurements", analyse, config="local")
+
+    The function gets one `File`, whose content it can have as bytes (`read_bytes`), as a file object (`open`) or as a path
+    (`on_disk`). It runs once for each version of a file: what it did is committed when it has returned, so that only a file
+    whose run was cut short runs again. When it raises, its file is tried again `retries` times with growing waits and then
+    listed (`openmsistream status FOLDER`, `openmsistream retry FOLDER`); `on_failure` is called then, with the reason.
+
+    `name` (default: the function's) stands in the name of the consumer group and of the folder `<name>_output`, which
+    `output_dir` replaces; it holds LOGS/ and, with `mode` "disk" or "both", the files. Programs with the same `group` share
+    the files; without one each installation gets all. `n_workers` files are processed side by side, in threads or, with
+    `workers="process"`, in processes of their own: for code that keeps a processor busy or may crash, and where `timeout`
+    ends a run after so many seconds. `regex` is matched with the start of the relative path. `memory_limit` is in bytes.
+    "q" in the queue `commands` stops it too.
+
+    Raises an OpenMSIStreamError when the configuration, the broker, the topic or the folder cannot be used.
+    """
+    if mode not in MODES:
+        raise UsageError(f"mode {mode!r} is not known", f"choose one of {', '.join(MODES)}")
+    if not callable(function):
+        raise UsageError(f"{function!r} is no function", "give one that takes a File")
+    if timeout is not None and workers != "process":
+        raise UsageError("a thread cannot be ended after a timeout", 'set workers="process" too')
+    called = name or getattr(function, "__name__", type(function).__name__).strip("<>")
+    options = ProcessingOptions(
+        root=Path(output_dir if output_dir is not None else f"{called}_output"), topic=topic, program=called, mode=mode,
+        regex=re.compile(regex) if isinstance(regex, str) else regex, group=group, from_beginning=from_beginning,
+        memory_limit=memory_limit, patience=Patience(retries),
+    )  # fmt: skip
+
+    def callers() -> Sequence[Caller]:
+        work = OnEach(function)
+        if workers == "process":
+            from .callers.in_process import InProcess
+
+            return [InProcess(AsItIs(work), timeout) for _ in range(n_workers)]
+        return [InThread(work) for _ in range(n_workers)]
+
+    engine = Processing(options, load(config), callers, _Told(on_failure))
+    log.info("reading as a member of group %s", engine.group)
+    summary = run.run(
+        engine, commands or queue.Queue(), f"{topic} -> {called}", engine.snapshot, update_secs=300, live=is_terminal()
+    )
+    log.info("%s", summary)
+    return Processed(engine.tally.files, dict(engine.tally.failed))
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Tells a function of failures."""
+
+    function: Callable[[File, str], object] | None
+
+    def failed(self, file: File, outcome: Outcome) -> None:
+        self._tell(file, outcome.failure or "")
+
+    def mismatched(self, file: File, reason: str) -> None:
+        self._tell(file, reason)
+
+    def refused(self, result: Result) -> str | None:
+        return None
+
+    def _tell(self, file: File, reason: str) -> None:
+        if self.function is not None:
+            self.function(file, reason)

@@ -1,0 +1,44 @@
+"""How many bytes of files may be in memory at once; what is more than that goes to disk."""
+
+from __future__ import annotations
+
+import logging
+
+log = logging.getLogger(__name__)
+
+_SAID = 5
+"""Files that are said one by one to have gone to disk; the next ones are like them."""
+
+
+class Memory:
+    """A budget of bytes. Used by the receiving thread alone."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self._said = 0
+
+    def takes(self, path: str, size: int) -> bool:
+        """Is there room for a file of this size? Then it is taken until `give_back`."""
+        if self.used + size > self.limit:
+            self._say(path, size)
+            return False
+        self.used += size
+        return True
+
+    def add(self, size: int) -> None:
+        """So much more is in memory, whatever the budget says."""
+        self.used += size
+
+    def give_back(self, size: int) -> None:
+        self.used -= size
+
+    def _say(self, path: str, size: int) -> None:
+        self._said += 1
+        level = logging.WARNING if self._said <= _SAID else logging.DEBUG
+        log.log(
+            level,
+            "%s (%.2f GB) is kept on disk until its run has ended: %.2f of %.2f GB of memory are taken; "
+            "--memory_limit sets how much may be",
+            path, size / 1e9, self.used / 1e9, self.limit / 1e9,
+        )  # fmt: skip

@@ -1,0 +1,154 @@
+"""Somebody's code runs on every file of a topic: once, in order for each path, with its failures its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from lab import Lab, expect, files_of, put, tree
+
+from openmsistream.processing.file import File
+from openmsistream.processing.stage import Patience
+
+
+class Seen:
+    """A function that remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.files: list[tuple[str, bytes]] = []
+
+    def __call__(self, file: File) -> None:
+        self.files.append((file.path, file.read_bytes()))
+
+    @property
+    def paths(self) -> list[str]:
+        return sorted(path for path, _ in self.files)
+
+
+def send(lab: Lab, count: int) -> None:
+    """Send what stands in the source folder, so many files."""
+    with lab.uploading(upload_existing=True) as uploader:
+        expect(lambda: uploader.tally.files >= count)
+
+
+def test_each_file_is_given_once_whatever_its_size(lab: Lab) -> None:
+    lab.make_topic(3)
+    wanted = {"a.txt": b"small", "sub/b.bin": bytes(range(256)) * 9000, "empty": b""}
+    for path, data in wanted.items():
+        put(lab.source, path, data)
+    send(lab, 3)
+    seen = Seen()
+    with lab.processing(seen, group="g") as engine:
+        expect(lambda: engine.tally.files == 3)
+    assert dict(seen.files) == wanted
+    assert files_of(lab.target) == {}
+    with lab.processing(seen, group="g") as engine:
+        put(lab.source, "later", b"x")
+        send(lab, 1)
+        expect(lambda: engine.tally.files == 1)
+    assert seen.paths == ["a.txt", "empty", "later", "sub/b.bin"]
+
+
+def test_from_the_beginning_all_run_again(lab: Lab) -> None:
+    lab.make_topic(1)
+    put(lab.source, "a", b"1")
+    send(lab, 1)
+    seen = Seen()
+    with lab.processing(seen, group="g") as engine:
+        expect(lambda: engine.tally.files == 1)
+    with lab.processing(seen, group="g", from_beginning=True) as engine:
+        expect(lambda: engine.tally.files == 1)
+    assert seen.paths == ["a", "a"]
+
+
+def test_in_mode_disk_files_stay_in_the_folder(lab: Lab) -> None:
+    lab.make_topic(1)
+    put(lab.source, "sub/a.bin", b"x" * 2_000_000)
+    put(lab.source, "b.txt", b"small")
+    send(lab, 2)
+    places = []
+    with lab.processing(lambda file: places.append((file.in_memory, file.place)), mode="disk") as engine:
+        expect(lambda: engine.tally.files == 2)
+    assert {(False, lab.target / "sub" / "a.bin"), (False, lab.target / "b.txt")} == set(places)
+    assert tree(lab.target) == tree(lab.source)
+
+
+def test_a_file_larger_than_the_memory_that_is_left_is_on_disk_for_its_run_only(lab: Lab) -> None:
+    lab.make_topic(1)
+    put(lab.source, "sub/large.bin", b"x" * 3_000_000)
+    send(lab, 1)
+    seen = []
+    with lab.processing(lambda f: seen.append((f.in_memory, f.read_bytes())), memory_limit=1_000_000) as engine:
+        expect(lambda: engine.tally.files == 1)
+    assert seen == [(False, b"x" * 3_000_000)]
+    assert [p for p in lab.target.rglob("*") if p.is_file() and "LOGS" not in p.parts] == []
+
+
+def test_a_failing_file_is_tried_again_then_listed_and_the_others_go_on(lab: Lab) -> None:
+    lab.make_topic(1)
+    for name in "abc":
+        put(lab.source, name, name.encode())
+    send(lab, 3)
+    calls: list[str] = []
+
+    def work(file: File) -> None:
+        calls.append(file.path)
+        if file.path == "b":
+            raise ValueError("no such peak")
+
+    with lab.processing(work, group="g", patience=Patience(2, 0.05)) as engine:
+        expect(lambda: engine.tally.files == 2 and bool(engine.tally.failed))
+    assert "no such peak" in engine.tally.failed["b"]
+    assert sorted(calls) == ["a", "b", "b", "b", "c"]
+    assert lab.committed("g") == [len(lab.records())]
+
+
+def test_long_work_holds_only_its_own_offset_and_nobody_waits_for_it_at_the_end(lab: Lab) -> None:
+    lab.make_topic(1)
+    put(lab.source, "0-long", b"")
+    send(lab, 1)
+    for number in range(20):
+        put(lab.source, f"{number}", b"x")
+    with lab.uploading(upload_existing=True) as uploader:
+        expect(lambda: uploader.tally.files >= 20)
+    end = threading.Event()
+    ran: list[str] = []
+
+    def work(file: File) -> None:
+        if file.path == "0-long":
+            end.wait(30)
+        else:
+            ran.append(file.path)
+
+    began = time.monotonic()
+    with lab.processing(work, group="g") as engine:
+        expect(lambda: engine.tally.files == 20)
+        engine.stop(1.0)
+        engine.join()
+        assert time.monotonic() - began < 20
+    end.set()
+    again = Seen()
+    with lab.processing(again, group="g") as engine:
+        expect(lambda: engine.tally.files == 1)
+    assert again.paths == ["0-long"]
+
+
+def test_versions_of_a_path_run_in_order_and_not_side_by_side(lab: Lab) -> None:
+    lab.make_topic(1)
+    file = lab.source / "a"
+    seen: list[bytes] = []
+    running = threading.Lock()
+
+    def work(given: File) -> None:
+        assert running.acquire(blocking=False)
+        time.sleep(0.1)
+        seen.append(given.read_bytes())
+        running.release()
+
+    with lab.uploading(upload_existing=True) as uploader:
+        for number in range(4):
+            file.write_bytes(b"version %d" % number)
+            expect(lambda: uploader.tally.files > number)  # noqa: B023
+    with lab.processing(work, workers=4) as engine:
+        expect(lambda: engine.tally.files == 4)
+    assert seen == [b"version %d" % number for number in range(4)]
