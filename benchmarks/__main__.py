@@ -17,6 +17,7 @@ from . import memory, openmsistream_188, rsync
 from .bench import Bench
 from .latency import HEAD as LATENCY_HEAD
 from .latency import Situation, latency
+from .processing import processing
 from .transfers import HEAD as TRANSFER_HEAD
 from .transfers import Contenders, raw_pipe, transfer
 from .work import Work
@@ -39,6 +40,8 @@ def main() -> None:
         raw_pipe(bench, Work("warm-up", 400, 524_288))
         who = Contenders(not args.no_rsync and rsync.is_there(), args.msgpack, args.beside, environment)
         _transfers(bench, args, who)
+        if args.only in "processing" or args.processing:
+            processing(bench, args.rounds, args.processing)
         _latencies(bench, args)
         _memory(bench, args)
 
@@ -85,6 +88,7 @@ def _arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--rounds", type=int, default=3)
     add("--only", default="", help="only the lines that contain this")
+    add("--processing", default="", metavar="WORD", help="with --only processing: only the works that contain this")
     add("--place", type=Path, help="where files and the broker's log are (the system's folder for temporary files)")
     add("--beside", type=Path, metavar="CHECKOUT", help="another checkout of this project, in turns with this one")
     add("--msgpack", action="store_true", help="our programs with the msgpack wire, too")

@@ -28,7 +28,7 @@ from openmsistream.processing.engine import Processing, ProcessingOptions
 from openmsistream.processing.file import File
 from openmsistream.processing.stage import Callbacks
 from openmsistream.processing.work import Outcome, Result, Work
-from openmsistream.program.run import wait_until
+from openmsistream.program.run import wait_until as wait_until
 from openmsistream.transfer.downloader import Downloader, DownloadOptions
 from openmsistream.transfer.reader import Reader
 from openmsistream.transfer.uploader import Uploader, UploadOptions

@@ -48,7 +48,7 @@ _DOWNLOADED = _all_in(
     "DownloadDataFile", "DownloadDataFileToDisk", "DownloadDataFileToMemory", "DownloadDataFileToMemoryAndDisk",
 )  # fmt: skip
 _MESSAGE = _all_in("processing.reproducer_message", "ReproducerMessage")
-_PRODUCIBLE = _all_in("processing.reproducer_message", "Producible")
+_PRODUCIBLE = _all_in("kafka.producible", "Producible")
 _METADATA = _all_in("processing.metadata", "MetadataJSONReproducer")
 _UPLOAD = _all_in("transfer.upload_directory", "DataFileUploadDirectory", "main")
 _DOWNLOAD = _all_in("transfer.download_directory", "DataFileDownloadDirectory", "main")
@@ -70,7 +70,7 @@ MODULES: Mapping[str, Homes | Later] = {
     "data_file_io.config": _all_in("aliases.handling_const", "DATA_FILE_HANDLING_CONST"),
     "data_file_io.entity": {},
     "data_file_io.entity.data_file": _DATA_FILE,
-    "data_file_io.entity.data_file_chunk": _all_in("processing.data_file_chunk", "DataFileChunk"),
+    "data_file_io.entity.data_file_chunk": _all_in("kafka.chunk_value", "DataFileChunk"),
     "data_file_io.entity.data_file_directory": _DIRECTORY,
     "data_file_io.entity.download_data_file": _DOWNLOADED,
     "data_file_io.entity.reproducer_message": _MESSAGE,

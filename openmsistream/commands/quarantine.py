@@ -26,7 +26,7 @@ def add_parser(commands: Subparsers) -> None:
     listing = actions.add_parser("list", help="one line for each record")
     showing = actions.add_parser("show", help="one record in full")
     for parser in (listing, showing):
-        parser.add_argument("folder", type=Path, metavar="DIR", help="the folder that is downloaded to")
+        parser.add_argument("folder", type=Path, metavar="DIR", help="the folder of a download or processing program")
         parser.add_argument("--state_dir", type=Path, help="as given to the download program")
         parser.add_argument("--json", action="store_true", help="for programs")
     showing.add_argument("number", type=int, help="the number that `list` shows first")
@@ -52,9 +52,11 @@ def main(args: argparse.Namespace) -> int:
 
 def _records(folder: Path, state_dir: Path | None) -> list[QuarantinedRecord]:
     place = state_folder(folder, state_dir)
-    ledgers = sorted(place.glob("download-*.sqlite"))
+    ledgers = [ledger for kind in ("download", "process") for ledger in sorted(place.glob(f"{kind}-*.sqlite"))]
     if not ledgers:
-        raise UsageError(f"nothing was downloaded to {folder} yet", "name the folder of a download program")
+        raise UsageError(
+            f"nothing was downloaded to, or processed in, {folder} yet", "name the folder of a download or processing program"
+        )
     records: list[QuarantinedRecord] = []
     for ledger in ledgers:
         with closing(reader(ledger)) as connection:

@@ -17,11 +17,13 @@ from openmsistream.transfer.file_status import Program, path_in, programs_of
 _NAMED = 20
 """Files that are named; more are only counted."""
 
+_AGAIN = {"upload": "sent again to", "download": "fetched again from", "process": "processed again from"}
+
 
 def add_parser(commands: Any) -> None:
     text = "try again what failed: all of it, or the files named, or below the folders named"
     made = commands.add_parser("retry", help=text, description=text.capitalize() + ".")
-    made.add_argument("folder", type=Path, metavar="DIR", help="the folder that is sent from or written to")
+    made.add_argument("folder", type=Path, metavar="DIR", help="the folder of the programs: sent from, written to, or a processor's output")
     made.add_argument("paths", nargs="*", metavar="PATH", help="a file or folder in it (none: all that failed)")
     made.add_argument("--state_dir", type=Path, metavar="FOLDER", help="as given to the programs")
 
@@ -49,10 +51,8 @@ def _retry(program: Program, paths: list[str]) -> None:
     if len(paths) > _NAMED:
         print(f"  and {len(paths) - _NAMED:,} more")
     files = "1 file is" if len(paths) == 1 else f"{len(paths):,} files are"
-    again = "sent" if program.direction == "upload" else "fetched"
     when = "now" if program.running else "when the program is started: none is at work here"
-    way = "to" if program.direction == "upload" else "from"
-    print(f"{files} {again} again {way} topic {program.topic} {when}")
+    print(f"{files} {_AGAIN[program.direction]} topic {program.topic} {when}")
 
 
 def _failed(program: Program, below: str) -> Iterator[str]:

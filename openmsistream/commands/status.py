@@ -14,6 +14,7 @@ from typing import Any
 
 from openmsistream.errors import FolderError
 from openmsistream.ledger.live import Live
+from openmsistream.processing.status import processed_files
 from openmsistream.program.logs import spelt_out
 from openmsistream.program.progress import behind, duration, size
 from openmsistream.transfer.download_status import received_files
@@ -26,8 +27,13 @@ FEW = 40
 OF_EACH = 20
 """Files of each state that are named otherwise; the others are counted."""
 
-_ORDER = ("failed", "incomplete", "set aside", "sending", "receiving", "finishing", "waiting")
-_STYLES = {"failed": "bold red", "incomplete": "yellow", "set aside": "yellow", "sent": "green", "delivered": "green"}
+_ORDER = ("failed", "incomplete", "set aside", "running", "sending", "receiving", "finishing", "waiting")
+_STYLES = {
+    "failed": "bold red", "incomplete": "yellow", "set aside": "yellow",
+    "sent": "green", "delivered": "green", "processed": "green",
+}  # fmt: skip
+_WORK = {"upload": "upload to", "download": "download from", "process": "processing of"}
+_DONE_TO = {"upload": "sent", "download": "received", "process": "processed"}
 _STALE = 15.0
 """Seconds after which a running program's word is old: it writes one every 10 s at least."""
 
@@ -35,7 +41,7 @@ _STALE = 15.0
 def add_parser(commands: Any) -> None:
     text = "what the programs on a folder are doing, and with each file, and why"
     made = commands.add_parser("status", help=text, description=text.capitalize() + ".")
-    made.add_argument("folder", type=Path, metavar="DIR", help="the folder that is sent from or written to")
+    made.add_argument("folder", type=Path, metavar="DIR", help="the folder of the programs: sent from, written to, or a processor's output")
     made.add_argument("path", nargs="?", default="", metavar="PATH", help="a file or folder in it: all that is there")
     made.add_argument("--all", action="store_true", help="name every file, also those that are done")
     made.add_argument("--state_dir", type=Path, metavar="FOLDER", help="as given to the programs")
@@ -62,8 +68,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _files(program: Program, path: str, totals: Totals, now: float) -> Iterator[FileStatus]:
-    told = sent_files if program.direction == "upload" else received_files
-    return told(program, path, totals, now)
+    told = {"upload": sent_files, "download": received_files, "process": processed_files}
+    return told[program.direction](program, path, totals, now)
 
 
 # -- for people ----------------------------------------------------------------------------------------------
@@ -79,6 +85,8 @@ def _print_section(program: Program, path: str, every: bool) -> int:
     if every:
         for status in files:
             print(_line(status))
+            if status.detail and status.path == path:
+                print(*(f"    {spelt_out(line)}" for line in status.detail.rstrip().splitlines()), sep="\n")
     else:
         _print_few(list(files), totals)
     print(f"  {_sum(totals)}")
@@ -90,7 +98,7 @@ def _print_section(program: Program, path: str, every: bool) -> int:
 def _head(program: Program, now: float) -> Iterator[str]:
     """Who is at work, how fast, and what is in the way."""
     said = program.said
-    name = f"{program.direction} {'to' if program.direction == 'upload' else 'from'} topic {program.topic}"
+    name = f"{_WORK[program.direction]} topic {program.topic}"
     if not program.running:
         yield f"{name}: no program is at work here{_last_seen(said, now)}"
     elif said is None or not program.is_heard:
@@ -115,9 +123,8 @@ def _last_seen(said: Live | None, now: float) -> str:
 
 
 def _pace(program: Program, said: Live) -> str:
-    verb = "sent" if program.direction == "upload" else "received"
     parts = [
-        f"{verb} {said.files:,} files, {size(said.bytes)} since then",
+        f"{_DONE_TO[program.direction]} {said.files:,} files, {size(said.bytes)} since then",
         f"{size(said.rate_10s)}/s over 10 s, {size(said.rate_60s)}/s over 60 s",
     ]
     if said.lag is not None:

@@ -38,7 +38,7 @@ PRODUCER_OURS = {
     "message.timeout.ms": ("0", "an outage of the broker is waited out, and no chunk is given up for it"),
     "partitioner": ("murmur2_random", "the program chooses the partition, so that all chunks of a file are in one"),
 }
-ASIDE_DEFAULTS = {
+ANNOUNCEMENT_DEFAULTS = {
     "enable.idempotence": "false",  # a heartbeat that is there twice does no harm
     "message.timeout.ms": "0",  # what waits for a broker is little, and arrives after an outage
     "queue.buffering.max.messages": "1000",
@@ -46,7 +46,7 @@ ASIDE_DEFAULTS = {
 }
 """For records about a program, which nobody waits for."""
 
-ASIDE_OURS = frozenset({"prefer.separate.producer", "max.logs.per.message", "log.level"})
+ANNOUNCEMENT_KEYS = frozenset({"prefer.separate.producer", "max.logs.per.message", "log.level"})
 """What [heartbeat] and [log] hold beside properties of the client."""
 
 CONSUMER_OURS = {
@@ -67,7 +67,7 @@ ALIASES = {
 """librdkafka's other names for properties that have a rule here: whichever comes last would win."""
 
 _PRODUCERS_ONLY = PRODUCER_DEFAULTS.keys() | PRODUCER_OURS.keys()
-_FOR_FILES = ASIDE_DEFAULTS.keys() | PRODUCER_OURS.keys() | {"enable.gapless.guarantee"}
+_FOR_FILES = ANNOUNCEMENT_DEFAULTS.keys() | PRODUCER_OURS.keys() | {"enable.gapless.guarantee"}
 _CONSUMERS_ONLY = CONSUMER_DEFAULTS.keys() | CONSUMER_OURS.keys()
 
 _SIZES = frozenset({"batch.size", "message.max.bytes"})
@@ -121,7 +121,11 @@ class Reading:
         """The properties of clients in these sections (none: in those of all programs) whose names are in no list of ours."""
         for section in sections or _CLIENTS:
             for key, entry in self.sections.get(section, {}).items():
-                if key in known() or key in OURS | ASIDE_OURS or (entry.section != section and section != "broker"):
+                if (
+                    key in known()
+                    or key in OURS | ANNOUNCEMENT_KEYS
+                    or (entry.section != section and section != "broker")
+                ):
                     continue  # what stands in [DEFAULT] is looked at once
                 meant = meant_by(key)
                 where = f"{self.path}, line {entry.line}" if entry.line else str(self.path)
@@ -145,14 +149,14 @@ class Reading:
         """What the file says of producers."""
         return without(self.merged("broker", "producer"), OURS | _CONSUMERS_ONLY | {"transactional.id"})
 
-    def aside(self, section: str) -> ClientProperties:
+    def announcements(self, section: str) -> ClientProperties:
         """What the producer of records about a program is made with: [broker], then [heartbeat] or [log].
 
         A section that names brokers stands alone. Without one it is [broker] and [producer], but for what is only good
         for files. Raises ConfigError.
         """
         written = {ALIASES.get(key, key) for key, e in self.sections.get(section, {}).items() if e.section == section}
-        unwanted = OURS | _CONSUMERS_ONLY | ASIDE_OURS | {"transactional.id"}
+        unwanted = OURS | _CONSUMERS_ONLY | ANNOUNCEMENT_KEYS | {"transactional.id"}
         if BOOTSTRAP in written:
             found = self.merged(section)
         elif written:
@@ -160,7 +164,7 @@ class Reading:
         else:
             found, unwanted = self.merged("broker", "producer"), unwanted | _FOR_FILES
         return ClientProperties(
-            f"producer of [{section}]", self.path, {**_defaults(ASIDE_DEFAULTS), **without(found, unwanted)}
+            f"producer of [{section}]", self.path, {**_defaults(ANNOUNCEMENT_DEFAULTS), **without(found, unwanted)}
         )
 
     def consumer(self) -> ClientProperties:

@@ -40,7 +40,7 @@ class ApiKey:
         if file is not None:
             return cls._of_file(Path(file))
         if key := environ.get(KEY_VARIABLE, "").strip():
-            return cls(key, f"the environment variable {KEY_VARIABLE}")
+            return cls(key, f"{KEY_VARIABLE} or the command line")  # which puts it there; see girder_command_line.hide
         if named := environ.get(FILE_VARIABLE):
             return cls._of_file(Path(named))
         raise UsageError("there is no API key for Girder", _ADVICE)

@@ -35,6 +35,8 @@ class Uploads:
 
     def replace(self, there: str, file: File, content: Content) -> None:
         """New content for the file with this id."""
+        if not file.size:
+            assert content.sha256  # reads it: the next request is all that an empty file needs
         begun = self._connection.put(f"file/{there}/contents", size=file.size)
         if file.size:
             self._pieces(begun, file, content)
@@ -51,39 +53,35 @@ class Uploads:
         return answer
 
     def _piece(self, upload: str, offset: int, piece: memoryview, file: File) -> FileThere:
-        """Send one piece; when that breaks off, ask how much of it has come, and send the rest."""
-        tries, at = self._patience.for_doing(f"upload of {file.path}"), offset
+        """Send one piece; when that breaks off, ask whether it has come, and send it again if nothing of it has.
+
+        Where a part of it has come, all begins anew: the server may still be busy with that part, and would put the rest
+        beside it.
+        """
+        tries = self._patience.for_doing(f"upload of {file.path}")
         while True:
             try:
-                if tries.any:
-                    at = self._received(upload, offset, len(piece))
-                if at == file.size:
-                    return self._complete(upload)
-                if at == offset + len(piece):
+                if tries.any and self._has_come(upload, offset, len(piece), file):
                     return {}
-                answer: FileThere = self._connection.post(
-                    "file/chunk", piece[at - offset :], uploadId=upload, offset=at
-                )
+                answer: FileThere = self._connection.post("file/chunk", piece, uploadId=upload, offset=offset)
                 self._patience.answered()
                 return answer
             except (GirderError, Unreachable) as error:
                 tries.wait_after(error)
 
-    def _received(self, upload: str, start: int, length: int) -> int:
-        """Where the server is in an upload. Raises GirderError when it cannot be gone on with there."""
+    def _has_come(self, upload: str, offset: int, length: int, file: File) -> bool:
+        """Has the server this piece of an upload? Raises GirderError when that is not known yet."""
         try:
             at = int(self._connection.get("file/offset", uploadId=upload)["offset"])
         except GirderError as error:
             if not error.says_unknown:
                 raise
             raise _begin_again("it is finished, or was dropped there") from error
-        if not start <= at <= start + length:
-            raise _begin_again(f"it is at byte {at} there, and at {start} here")
-        return at
-
-    def _complete(self, upload: str) -> FileThere:
-        made: FileThere = self._connection.post("file/completion", uploadId=upload)
-        return made
+        if at not in (offset, offset + length):
+            raise _begin_again(f"it broke off at byte {at}")
+        if at == file.size:
+            raise GirderError("Girder has all of it and has not put it together yet", "look at its log", retriable=True)
+        return at > offset
 
     def _drop(self, upload: str) -> None:
         """Have the server throw away what it has; the error that led to it is what counts."""

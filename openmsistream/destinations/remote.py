@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from openmsistream.errors import ConfigError
+from openmsistream.errors import ConfigError, OpenMSIStreamError
 from openmsistream.files.names import BadName, parts_of
 from openmsistream.processing.file import File
 from openmsistream.transfer.disk.common import part_name
 
-from .contract import DestinationError, Put
+from .contract import DestinationError, Put, Unreachable
 from .reading import Reading, is_content_of
 
 _PIECE = 4 << 20
+_MOVES = 5
+"""Times that a file is moved over what is there: another process may put one there between the removal and the move."""
+
+_AWAY = (ConnectionError, TimeoutError, EOFError, socket.gaierror)
 _serials = itertools.count()
 
 
@@ -29,27 +35,40 @@ class RemoteDestination:
     """
 
     def __init__(self, url: str, **storage_options: Any) -> None:
+        self.url = url
+        self._options = storage_options
+        self._own = threading.local()  # a connection for each thread: few of these clients can be shared
+        self._root: str = self._connect()[1]
+
+    def _connect(self) -> tuple[Any, str]:
+        """A file system of this thread's own, and the root's path in it."""
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
             raise ConfigError(
                 "remote file systems need fsspec, which is not installed", 'pip install "openmsistream[fsspec]"'
             ) from error
-        self.url = url
-        options = {"use_listings_cache": False, **storage_options}
+        shown = _shown(self.url)
         try:
-            self._files, self._root = url_to_fs(url, **options)
+            files, root = url_to_fs(self.url, skip_instance_cache=True, **self._options)
         except ImportError as error:  # fsspec says which package this kind of file system needs
-            raise ConfigError(f"{_shown(url)} cannot be used yet: {error}", "install that package") from error
+            raise ConfigError(f"{shown} cannot be used yet: {error}", "install that package") from error
+        except TypeError as error:
+            raise ConfigError(f"{shown} does not take these options: {error}", "look into fsspec's pages") from error
         except ValueError as error:
-            raise ConfigError(
-                f"{_shown(url)} names no file system: {error}", "write it as in sftp://host/folder"
-            ) from error
-        except Exception as error:
+            raise ConfigError(f"{shown} names no file system: {error}", "write it as in sftp://host/folder") from error
+        except Exception as error:  # each kind of file system has errors of its own; some connect here
             raise self._failed("cannot be reached", error) from error
+        self._own.files = files
+        return files, root.rstrip("/")
+
+    @property
+    def _files(self) -> Any:
+        found = getattr(self._own, "files", None)
+        return self._connect()[0] if found is None else found
 
     def close(self) -> None:
-        """Connections belong to fsspec, which shares them and lets go of them."""
+        """Connections end with the threads that made them."""
 
     def check(self) -> None:
         """Is the folder there, and can something be written to it?"""
@@ -83,7 +102,7 @@ class RemoteDestination:
         folder = self._files._parent(place)
         hidden = f"{folder}/{part_name(f'put-{os.getpid()}', next(_serials))}"
         with self._told(f"does not take {file.path}"):
-            self._files.makedirs(folder, exist_ok=True)
+            self._make(folder)
             try:
                 with self._files.open(hidden, "wb") as part, Reading(file) as reading:
                     while data := reading.read(_PIECE):
@@ -94,12 +113,22 @@ class RemoteDestination:
                 raise
         return Put.SENT
 
-    def _move(self, hidden: str, place: str) -> None:
+    def _make(self, folder: str) -> None:
         try:
-            self._files.mv(hidden, place)
-        except FileExistsError:  # not every file system moves over what is there
-            self._files.rm_file(place)
-            self._files.mv(hidden, place)
+            self._files.makedirs(folder, exist_ok=True)
+        except Exception:
+            if not self._files.isdir(folder):  # there it is, when another thread made it meanwhile
+                raise
+
+    def _move(self, hidden: str, place: str) -> None:
+        """Put a file in its place. Where the file system does not move over what is there, that has to go just before."""
+        for attempt in range(_MOVES):
+            try:
+                return self._files.mv(hidden, place)
+            except Exception as error:
+                if attempt + 1 == _MOVES or not _is_about_what_is_there(error):
+                    raise
+            self._remove(place)
 
     def _remove(self, hidden: str) -> None:
         """What was begun goes again, where that is still possible; what failed before is the error, not this."""
@@ -116,24 +145,27 @@ class RemoteDestination:
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
-        """What a file system says, in our words."""
+        """What a file system says, in our words; the next call makes a new connection then."""
         try:
             yield
-        except DestinationError:
+        except OpenMSIStreamError:
             raise
         except Exception as error:
+            self._own.files = None
             raise self._failed(what, error) from error
 
     def _failed(self, what: str, error: Exception) -> DestinationError:
-        final = isinstance(error, (PermissionError, FileNotFoundError, NotADirectoryError, NotImplementedError))
-        said = str(error) or type(error).__name__
-        return DestinationError(
-            f"{_shown(self.url)} {what}: {said}",
-            "look at its rights"
-            if isinstance(error, PermissionError)
-            else "look at the address, the network and the server",
-            retriable=not final,
-        )
+        text = f"{_shown(self.url)} {what}: {str(error) or type(error).__name__}"
+        if isinstance(error, _AWAY):
+            return Unreachable(text, "look at the address, the network and the server")
+        if isinstance(error, PermissionError):
+            return DestinationError(text, "look at the rights there")
+        final = isinstance(error, (FileNotFoundError, NotADirectoryError, NotImplementedError))
+        return DestinationError(text, "look at the server", retriable=not final)
+
+
+def _is_about_what_is_there(error: Exception) -> bool:
+    return isinstance(error, FileExistsError) or "already exists" in str(error).lower()
 
 
 def _shown(url: str) -> str:

@@ -49,13 +49,13 @@ _FULL = frozenset(
 )  # fmt: skip
 """No server agrees with another on what a full disk is called; most add the status 507."""
 
+_AWAY = (502, 503, 504)
+"""A server that is overloaded or being started says so, or a proxy in front of one that is away: no file's fault."""
+
 _BY_STATUS = {
-    "400": "",
-    "401": "AccessDenied",
-    "403": "AccessDenied",
-    "404": "NoSuchBucket",
-    "301": "PermanentRedirect",
-}
+    "301": "PermanentRedirect", "401": "AccessDenied", "403": "AccessDenied", "404": "NoSuchBucket",
+    **dict.fromkeys(("400", "500", "502", "503", "504", "507"), ""),
+}  # fmt: skip
 """Answers to HEAD have no text: their code is the status."""
 
 

@@ -45,7 +45,7 @@ class S3Service:
         self, bucket_name: str, object_key: str, datafile: Any
     ) -> bool:  # fmt: skip
         """Has the object the content of this data file? It is read for that."""
-        content = hashlib.md5(datafile.file.read_bytes(), usedforsecurity=False).hexdigest()
+        content = hashlib.md5(datafile.bytestring, usedforsecurity=False).hexdigest()
         return self.compare_producer_datafile_with_s3_object_stream(bucket_name, object_key, content)
 
     def _bucket(self, name: str) -> S3Destination:

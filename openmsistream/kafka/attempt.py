@@ -1,7 +1,8 @@
 """One Kafka transaction from its beginning to its end, to be run in a thread that can be left behind.
 
-librdkafka keeps no limit of time in send_offsets_to_transaction: with a broker that is silent it came back after
-transaction.timeout.ms and not after the seconds that it was given (tried with 2.16).
+Tried with librdkafka 2.16: with a silent broker send_offsets_to_transaction comes back after transaction.timeout.ms and not
+after the seconds that it was given. And commit_transaction waits out its time when a record was refused while others were
+on their way behind it, so it is called when all are acknowledged.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Attempt:
     error: KafkaError | None = None
     defect: Exception | None = None
     refused: dict[int, KafkaError] = field(default_factory=dict)
+    _undelivered: KafkaError | None = None
     _left: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -52,6 +54,7 @@ class Attempt:
                 self._send(number, record)
             if self.offsets:
                 self.client.send_offsets_to_transaction(self.offsets, self.membership, self._remaining)
+            self._deliver()
             if self._may_end():
                 self._end()
         except KafkaException as error:
@@ -69,10 +72,14 @@ class Attempt:
     def _remaining(self) -> float:
         return max(_TURN, self.deadline - time.monotonic())
 
+    @property
+    def _is_late(self) -> bool:
+        return self._left or time.monotonic() > self.deadline
+
     def _send(self, number: int, record: Sendable) -> None:
         def reported(error: KafkaError | None, _: Message) -> None:
-            if error is not None and error.code() in OF_THE_RECORD:
-                self.refused[number] = error
+            if error is not None:
+                self._not_taken(number, error)
 
         while True:
             try:
@@ -81,12 +88,25 @@ class Attempt:
                 )
                 break
             except BufferError:  # the client's queue is full
-                if self._left or time.monotonic() > self.deadline:
+                if self._is_late:
                     raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
                 self.client.poll(_TURN)
             except KafkaException as error:
-                reported(kafka_error(error), Message())
+                self._not_taken(number, kafka_error(error))
                 raise
+
+    def _not_taken(self, number: int, error: KafkaError) -> None:
+        self._undelivered = self._undelivered or error
+        if error.code() in OF_THE_RECORD:
+            self.refused[number] = error
+
+    def _deliver(self) -> None:
+        """Wait until every record is acknowledged, or one is not."""
+        while self.client.flush(_TURN):
+            if self._undelivered is not None or self._is_late:
+                raise KafkaException(self._undelivered or KafkaError(KafkaError._TIMED_OUT))
+        if self._undelivered is not None:
+            raise KafkaException(self._undelivered)
 
     def _may_end(self) -> bool:
         with self._lock:
@@ -100,11 +120,14 @@ class Attempt:
                 self.client.commit_transaction(self._remaining)
                 break
             except KafkaException as error:
-                if not kafka_error(error).retriable() or time.monotonic() > self.deadline:
+                if not kafka_error(error).retriable() or self._is_late:
                     raise
         self.committed = True
 
     def _hear_reports(self) -> None:
-        """Let the client tell what became of each record."""
-        self.client.purge()
-        self.client.flush(_LAST_WORDS)
+        """Let the client tell what became of each record. After a fatal error it raises it from here too, again and again."""
+        try:
+            self.client.purge()
+            self.client.flush(_LAST_WORDS)
+        except KafkaException:
+            pass

@@ -209,7 +209,13 @@ class ChunkConsumer:
     def close(self, within: float) -> None:
         """Leave the group. A broker that does not answer is not waited for longer than this: it misses us by itself."""
         if not self._stuck:
-            self._stuck = not ends_within(within, self._client.close)
+            self._stuck = not ends_within(within, self._leave)
+
+    def _leave(self) -> None:
+        try:
+            self._client.close()
+        except (KafkaException, Interrupted) as error:  # of a question in a callback, which nobody will answer any more
+            log.debug("leaving the group: %s", error)
 
     def _on_assign(self, client: Consumer, partitions: list[TopicPartition]) -> None:
         known = self._committed(client, partitions)
@@ -222,6 +228,7 @@ class ChunkConsumer:
             client.incremental_assign(partitions)
         else:
             client.assign(partitions)
+        client.resume(partitions)  # the client keeps a pause beyond the loss of a partition
 
     def _committed(
         self, client: Consumer, partitions: list[TopicPartition], within: float = _COMMITTED_WITHIN

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from openmsistream.config import Settings
-from openmsistream.config.aside import HEARTBEAT, LOG, Aside, aside
+from openmsistream.config.announcements import HEARTBEAT, LOG, Announcements, announcements
 from openmsistream.config.properties import BOOTSTRAP
 from openmsistream.config.secret import hidden
 from openmsistream.program.announcing import NOTHING, Announcer, Channel
@@ -54,18 +54,19 @@ def announcing(
         if (beats := common.heartbeats) is not None:
             program._heartbeat_program_id = beats.program_id or name
             program._told = NOTHING
-            producer = producers.of(HEARTBEAT, aside(settings, HEARTBEAT))
+            producer = producers.of(HEARTBEAT, announcements(settings, HEARTBEAT))
             kinds.append(_Kind("heartbeats", program._heartbeat_program_id, beats, producer, partial(_beat, program)))
         if (logged := common.log_records) is not None:
             program._log_program_id = logged.program_id or name
-            how = aside(settings, LOG)
+            how = announcements(settings, LOG)
             producer = producers.of(LOG, how)
             lines = LogLines(how.level, how.most or MOST, partial(hidden, secrets={*settings.secrets, *secrets}))
             program._log_lines = stack.enter_context(listening(lines))
-            stack.enter_context(_last_message(lines))
             kinds.append(_Kind("log messages", program._log_program_id, logged, producer, partial(_logged, program)))
         if kinds:
             stack.enter_context(_Telling(kinds, producers.made))
+        if program._log_lines is not None:
+            stack.enter_context(_last_message(program._log_lines))
         yield
 
 
@@ -108,7 +109,7 @@ class _Producers:
         self._shared: list[tuple[dict[str, str], SideProducer]] = []
         self.made: list[SideProducer] = []
 
-    def of(self, section: str, how: Aside) -> SideProducer:
+    def of(self, section: str, how: Announcements) -> SideProducer:
         check((*self._settings.unknown, *how.unknown))
         properties = how.client.properties
         for others, producer in self._shared:

@@ -45,7 +45,7 @@ class Handler(Protocol):
 
 
 @dataclass
-class Counts:
+class Counted:
     """How many records were read and dealt with, and bytes of their values; how many were not and are held."""
 
     read: int = 0
@@ -93,7 +93,7 @@ class MessageLoop:
         self.group = group
         self.topic = topic
         self.handler = handler
-        self.counts = Counts()
+        self.counts = Counted()
         self.error: BaseException | None = None
         self.stopping = threading.Event()
         self.read = reading(settings)

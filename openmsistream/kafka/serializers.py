@@ -102,7 +102,7 @@ def deserializers(settings: Settings) -> Deserializers:
 def _serializer(settings: Settings, setting: str) -> Serialize:
     name = _named(settings, "producer", setting, _SERIALIZERS)
     kind = _SERIALIZERS[name or "native"]
-    told = f"{setting} = {name}" if name else f"without a {setting}"
+    told = f"with {setting} = {name}" if name else f"without a {setting}"
     part = setting.partition(".")[0]
 
     def serialize(value: object) -> bytes | None:

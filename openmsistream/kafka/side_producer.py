@@ -37,7 +37,7 @@ class SideProducer:
         self._properties = dict(properties)
         self._where = where
         self._connection = Connection(properties.get("bootstrap.servers", ""), silent=silent)
-        self._sent_at = 0.0
+        self._waits_since = 0.0  # when there was nothing to wait for, or something was taken
         self._said: set[str] = set()
         try:
             self._client = Producer(self._connection.config(properties))
@@ -51,8 +51,9 @@ class SideProducer:
 
     @property
     def away(self) -> bool:
-        """Is what was sent last still on its way, because no broker takes it?"""
-        return self.busy and (bool(self._connection.trouble) or time.monotonic() - self._sent_at > _TAKEN_WITHIN)
+        """Is something on its way that no broker takes?"""
+        silent_for = time.monotonic() - self._waits_since
+        return self.busy and (bool(self._connection.trouble) or silent_for > _TAKEN_WITHIN)
 
     def prepare(self, topic: str) -> None:
         """Make a topic that does not exist, as an uploader does. Trouble is said, not raised."""
@@ -68,7 +69,8 @@ class SideProducer:
     def send(self, topic: str, key: str | bytes, value: str | bytes) -> None:
         """Send one record. Trouble is said, not raised."""
         try:
-            self._sent_at = time.monotonic()
+            if not self.busy:
+                self._waits_since = time.monotonic()
             self._client.produce(topic, value, key, on_delivery=self._reported)
         except BufferError:
             log.debug("the queue for topic %s is full; a record is left out", topic)
@@ -81,12 +83,13 @@ class SideProducer:
 
     def close(self, within: float) -> None:
         """Give what is on its way so many seconds, and no more."""
-        if self.busy and not self._connection.trouble:
+        if self.busy and not self.away:
             self._client.flush(max(0.0, within))
         self._client.purge()
         self._client.flush(0.1)
 
     def _reported(self, error: KafkaError | None, message: Message) -> None:
+        self._waits_since = time.monotonic()
         if error is None:
             self._connection.answered()
         elif error.code() in _LEFT:

@@ -80,12 +80,17 @@ def in_words(error: KafkaError, doing: str, bootstrap: str, *, topic: str, trans
     if code == KafkaError.INVALID_TRANSACTION_TIMEOUT:
         return ConfigError(f"the brokers at {bootstrap} take no transaction.timeout.ms as long as ours", _SHORTER)
     if code == KafkaError.OFFSET_METADATA_TOO_LARGE:
-        return ConfigError(f"{doing} at {bootstrap} did not work: {words(error)}", _METADATA)
+        return ConfigError(f"{doing} at {bootstrap} did not work: {plain_words(error)}", _METADATA)
     if code == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
         right = f"Write on the transactional id {transactional_id!r}"
     elif code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
         right = f"Write on topic {topic!r}"
     else:
-        return translate(error, doing, bootstrap)
-    what = f"{doing} at {bootstrap} was refused: {words(error)}"
+        return translate(KafkaError(code), doing, bootstrap)
+    what = f"{doing} at {bootstrap} was refused: {plain_words(error)}"
     return AccessRefused(what, f"ask whoever runs the broker for the right {right}")
+
+
+def plain_words(error: KafkaError) -> str:
+    """What its code says: the client's sentences around it name addresses and requests."""
+    return words(KafkaError(error.code()))

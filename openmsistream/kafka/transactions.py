@@ -20,7 +20,7 @@ from .attempt import Attempt
 from .commits import Commit
 from .connection import Connection
 from .consumer import Interrupted, ends_within
-from .errors import bad_property, kafka_error, words
+from .errors import bad_property, kafka_error
 from .producer import fitting
 from .sendable import Sendable, batch_of_one
 from .transaction_errors import (
@@ -33,6 +33,7 @@ from .transaction_errors import (
     Rebalancing,
     ResultsRefused,
     in_words,
+    plain_words,
 )
 
 __all__ = ["Fenced", "Member", "NotCommitted", "Rebalancing", "ResultsRefused", "TransactionalProducer"]
@@ -93,12 +94,12 @@ class TransactionalProducer:
 
         It is not where results are compressed, or where this user may not ask for the topic's settings.
         """
-        size, limit = batch_of_one(result), self._largest
+        size, (limit, setting) = batch_of_one(result), self._largest
         if size <= limit:
             return None
         return (
-            f"the result is too large for topic {self.topic.name!r}: it takes {size} bytes there, and max.message.bytes "
-            f"is {limit}; make it smaller, or raise that setting of the topic"
+            f"the result is too large for topic {self.topic.name!r}: it takes {size} bytes there, and {setting} is {limit}; "
+            "make it smaller, or raise that setting"
         )
 
     def commit(self, results: Sequence[Sendable], offsets: Mapping[int, Commit], member: Member, within: float) -> None:
@@ -138,7 +139,10 @@ class TransactionalProducer:
     def hear(self) -> None:
         """Let the client say what it has met; to be called now and then while nothing is committed."""
         if self._client is not None:
-            self._client.poll(0)
+            try:
+                self._client.poll(0)
+            except KafkaException:  # that it has given up for good, which the next commit is told too
+                pass
 
     def close(self) -> None:
         """End. Between two commits nothing is on its way."""
@@ -169,7 +173,7 @@ class TransactionalProducer:
                 break
             except KafkaException as error:
                 failure = kafka_error(error)
-                client.poll(0)  # or the client's errors are never heard
+                self.hear()
                 if (cause := self.connection.cause) is not None and cause.kind is AccessRefused:
                     raise AccessRefused(
                         f"{doing} at {self.connection.bootstrap}: {cause.what}", cause.advice
@@ -194,11 +198,12 @@ class TransactionalProducer:
             raise self._translated(found, doing)
 
     @property
-    def _largest(self) -> int:
-        """Bytes that a record can have before anybody refuses it for certain."""
+    def _largest(self) -> tuple[int, str]:
+        """Bytes that a record can have before it is refused for certain, and the setting that says so."""
         compressed = self._properties.get("compression.type", self._properties.get("compression.codec", "none"))
-        client = int(self._properties["message.max.bytes"])
-        return self.topic.max_message_bytes if self.topic.knows_settings and compressed == "none" else client
+        if self.topic.knows_settings and compressed == "none":
+            return self.topic.max_message_bytes, "max.message.bytes of the topic"
+        return int(self._properties["message.max.bytes"]), "message.max.bytes in [producer]"
 
     # -- what did not go through -----------------------------------------------------------------------------------
 
@@ -219,13 +224,11 @@ class TransactionalProducer:
         """What an attempt that did not succeed comes to."""
         doing = f"committing {_counted(attempt)} for topic {self.topic.name!r}"
         error = attempt.error or KafkaError(KafkaError._TIMED_OUT)  # it was left to itself
-        if error.code() == KafkaError._FATAL and self.connection.fatal is not None:
-            error = self.connection.fatal  # the first word says why, later ones only that
         code = error.code()
         if attempt.refused:
             return self._refused(attempt)
         if code in NOT_A_MEMBER:
-            return Rebalancing(f"{doing} did not work: {words(error)}")
+            return Rebalancing(f"{doing} did not work: {plain_words(error)}")
         in_time = time.time() - attempt.began < self._timeout  # after that the broker gives it up, and says the same
         if code in FENCED and in_time:
             return self._translated(error, doing)
@@ -241,7 +244,7 @@ class TransactionalProducer:
         largest = max(attempt.refused, key=lambda number: batch_of_one(attempt.records[number]))
         too_large = attempt.refused[largest].code() in TOO_LARGE
         named = [largest] if too_large else sorted(attempt.refused)
-        reasons = {number: words(attempt.refused[number]) for number in named}
+        reasons = {number: plain_words(attempt.refused[number]) for number in named}
         return ResultsRefused(
             f"topic {self.topic.name!r} at {self.connection.bootstrap} did not take {len(named)} of "
             f"{_counted(attempt)}: {reasons[largest]}",

@@ -15,7 +15,10 @@ FORM = 1
 
 @dataclass(frozen=True, slots=True)
 class LiveFile:
-    """A file that a program is at work on. `chunks_in_all` and `size` None: not known yet. It settles at Unix time `until`."""
+    """A file that a program is at work on. `chunks_in_all` and `size` None: not known yet.
+
+    Unix times: it settles, or is tried again, at `until`; what is said of it is so since `since`.
+    """
 
     path: str
     state: str
@@ -26,6 +29,8 @@ class LiveFile:
     missing: str = ""
     reason: str = ""
     until: float | None = None
+    since: float | None = None
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

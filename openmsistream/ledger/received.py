@@ -12,6 +12,7 @@ from typing import Literal
 
 from .database import STREAMS, Ledger, fact, stream_of, under
 from .deaths import SCHEMA as DEATHS
+from .lists import COMPLETED
 
 State = Literal["delivered", "failed"]
 """delivered: the file stands under its name, or somebody's code has returned for it. failed: this generation will not be
@@ -49,8 +50,10 @@ CREATE TABLE received (
     attempts INTEGER NOT NULL,
     kind TEXT,
     detail TEXT,
+    began REAL,
     PRIMARY KEY (stream, path, state)
 ) WITHOUT ROWID;
+CREATE INDEX received_failed ON received (stream, path) WHERE state='failed';
 CREATE TABLE incomplete (
     stream INTEGER NOT NULL REFERENCES stream,
     partition INTEGER NOT NULL,
@@ -79,7 +82,9 @@ CREATE TABLE quarantine (
 );
 """
     + DEATHS
+    + COMPLETED
 )
+"""`received_failed` finds the few that failed among a million. `completed`: see lists.py; only where somebody's code runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,8 @@ class ReceivedFile:
     """What last became of a path: which generation, where its first chunk stands, its digest, and why it failed if it did.
 
     `elsewhere` holds the first offsets of a scattered file in its other partitions, as `partition:offset` with spaces.
-    `chunks` have come. Where somebody's code runs on files: after how many `attempts`, what `kind` of failure it was, and
-    `detail` (its traceback).
+    `chunks` have come, since the Unix time `began`. Where somebody's code runs on files: after how many `attempts`, what
+    `kind` of failure it was, and `detail` (its traceback).
     """
 
     path: str
@@ -108,6 +113,7 @@ class ReceivedFile:
     attempts: int = 0
     kind: str | None = None
     detail: str | None = None
+    began: float | None = None
 
     @property
     def firsts(self) -> dict[int, int]:
@@ -149,7 +155,12 @@ class QuarantinedRecord:
 
 _COLUMNS = (
     "path, state, generation, partition, first_offset, timestamp_ms, last_timestamp_ms, size, mtime_ns, digest, reason, "
-    "updated, elsewhere, chunks, attempts, kind, detail"
+    "updated, elsewhere, chunks, attempts, kind, detail, began"
+)
+_COMPLETE = (
+    "INSERT INTO completed (path, chunks, started, completed) SELECT :path, :chunks, :began, :updated WHERE NOT EXISTS "
+    "(SELECT 1 FROM received WHERE stream=:stream AND path=:path AND state='delivered' AND generation=:generation "
+    "AND partition=:partition AND first_offset=:first_offset)"
 )
 _INCOMPLETE = "partition, first_offset, generation, path, last_offset, last_news, retired, missing"
 _QUARANTINE = "topic, partition, offset, timestamp_ms, reason, key, value, value_bytes, headers, noted"
@@ -161,6 +172,8 @@ class ReceivedLedger(Ledger):
     def __init__(self, path: Path) -> None:
         super().__init__(path, SCHEMA, durability="FULL")  # offsets are committed on the strength of its rows
         self.stream = 0
+        self.lists_completed = False
+        """Is each version that is delivered to be written on to the list of those (lists.py), once?"""
 
     def use_stream(self, cluster: str, topic: str, topic_id: str) -> None:
         """Work on this stream from now on."""
@@ -180,12 +193,14 @@ class ReceivedLedger(Ledger):
         """Replace these rows and drop what was noted as incomplete of the same generations; one transaction, durable."""
         rows = list(rows)
         with self.transaction() as connection:
+            if self.lists_completed:
+                connection.executemany(_COMPLETE, (self._completion(r) for r in rows if r.state == "delivered"))
             connection.executemany(
-                f"INSERT OR REPLACE INTO received (stream, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                f"INSERT OR REPLACE INTO received (stream, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     (self.stream, r.path, r.state, r.generation, r.partition, r.first_offset, r.timestamp_ms,
                      r.last_timestamp_ms, r.size, r.mtime_ns, r.digest, r.reason, r.updated, r.elsewhere,
-                     r.chunks, r.attempts, r.kind, r.detail)
+                     r.chunks, r.attempts, r.kind, r.detail, r.began)
                     for r in rows
                 ),
             )  # fmt: skip
@@ -198,6 +213,12 @@ class ReceivedLedger(Ledger):
                 "DELETE FROM incomplete WHERE stream=? AND generation=?", ((self.stream, r.generation) for r in rows)
             )
             connection.executemany("DELETE FROM death WHERE generation=?", ((r.generation,) for r in rows))
+
+    def _completion(self, row: ReceivedFile) -> dict[str, object]:
+        return {
+            "stream": self.stream, "path": row.path, "chunks": row.chunks, "began": row.began or row.updated,
+            "updated": row.updated, "generation": row.generation, "partition": row.partition, "first_offset": row.first_offset,
+        }  # fmt: skip
 
     def note_incomplete(self, rows: Iterable[IncompleteFile]) -> None:
         """Replace what is noted of these unfinished generations; of those given up the newest are kept."""
@@ -270,6 +291,16 @@ def failures(connection: sqlite3.Connection, stream: int) -> list[ReceivedFile]:
     """The files that failed and were not delivered since."""
     query = f"SELECT {_COLUMNS} FROM received WHERE stream=? AND state='failed' ORDER BY path"
     return [ReceivedFile(*values) for values in connection.execute(query, (stream,))]
+
+
+def each_failure(connection: sqlite3.Connection, stream: int) -> Iterator[ReceivedFile]:
+    """As `failures`, page by page, without what only a person wants to see (`detail`)."""
+    columns = _COLUMNS.replace("detail", "NULL")
+    query = f"SELECT {columns} FROM received WHERE stream=? AND state='failed' AND path>? ORDER BY path LIMIT 500"
+    last = ""
+    while page := connection.execute(query, (stream, last)).fetchall():
+        yield from (ReceivedFile(*values) for values in page)
+        last = page[-1][0]
 
 
 def failure(connection: sqlite3.Connection, stream: int, path: str) -> ReceivedFile | None:

@@ -176,7 +176,7 @@ def _unix_time(text: str) -> float:
 def completed_rows(uploads: Iterable[Completed]) -> list[str]:
     """Rows of `uploaded_to_<topic>.csv`, without line ends."""
     return [
-        _row([*_names(upload.path), str(upload.chunks), _local_time(upload.started), _local_time(upload.completed)])
+        row_of([*names_of(upload.path), str(upload.chunks), local_time(upload.started), local_time(upload.completed)])
         for upload in uploads
     ]
 
@@ -184,15 +184,15 @@ def completed_rows(uploads: Iterable[Completed]) -> list[str]:
 def in_progress_rows(uploads: Iterable[InProgress]) -> list[str]:
     """Rows of `upload_to_<topic>_in_progress.csv`, without line ends."""
     return [
-        _row([
-            *_names(upload.path), str(upload.chunks), str(upload.delivered), str(upload.chunks - upload.delivered),
-            _local_time(upload.started), _numbers(1, upload.delivered), _numbers(upload.delivered + 1, upload.chunks),
+        row_of([
+            *names_of(upload.path), str(upload.chunks), str(upload.delivered), str(upload.chunks - upload.delivered),
+            local_time(upload.started), _numbers(1, upload.delivered), _numbers(upload.delivered + 1, upload.chunks),
         ])
         for upload in uploads
     ]  # fmt: skip
 
 
-def _row(cells: list[str]) -> str:
+def row_of(cells: list[str]) -> str:
     if not any(mark in cell for cell in cells for mark in ';"\r\n'):
         return ";".join(cells)
     text = io.StringIO()
@@ -200,7 +200,7 @@ def _row(cells: list[str]) -> str:
     return text.getvalue()
 
 
-def _names(path: str) -> tuple[str, str]:
+def names_of(path: str) -> tuple[str, str]:
     relative = path.replace("/", "\\") if sys.platform == "win32" else path
     return repr(path.rpartition("/")[2]), repr(relative)
 
@@ -213,7 +213,7 @@ def _local_second(second: int) -> str:
     return f"'{day} {month} {at.day:02}, {at.year:04} at {at:%H:%M:%S}'"
 
 
-def _local_time(unix_time: float) -> str:
+def local_time(unix_time: float) -> str:
     return _local_second(int(unix_time))
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from openmsistream.files.chunk import FileState
 
 from .database import STREAMS, Ledger, reader, stream_of, under
+from .lists import COMPLETED
 
 State = Literal["known", "sending", "sent", "failed", "abandoned"]
 """known: there before the first start, never sent. sending: on its way. sent: every chunk acknowledged.
@@ -46,14 +47,8 @@ CREATE TABLE sent (
     started REAL NOT NULL,
     PRIMARY KEY (stream, path)
 ) WITHOUT ROWID;
-CREATE TABLE completed (
-    id INTEGER PRIMARY KEY,
-    path TEXT NOT NULL,
-    chunks INTEGER NOT NULL,
-    started REAL NOT NULL,
-    completed REAL NOT NULL
-);
 """
+    + COMPLETED
 )
 """`started` is when the generation was first written down. `completed` holds the uploads that registries.py has not yet
 written on to the CSV file that people read."""

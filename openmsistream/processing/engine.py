@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from openmsistream.config import Settings
+from openmsistream.kafka.record import Record
 from openmsistream.ledger import deaths
+from openmsistream.ledger.live import LiveFile
 from openmsistream.program.progress import Item, Snapshot
 from openmsistream.transfer.command_lines import GIVE_UP_AFTER
+from openmsistream.transfer.incoming import Incoming
 from openmsistream.transfer.reader import Committing, Purpose, Reader, ReaderOptions
+from openmsistream.transfer.receiving import Receiving
+from openmsistream.transfer.reporting import MOST, Reporter, live_files
 from openmsistream.transfer.rows import Rows
 
 from .attempts import Attempts
+from .callers.in_thread import InThread
 from .command_lines import MEMORY_LIMIT
 from .keeping import Keeping, Mode
+from .lists import Listed, ProcessingLists
 from .stage import Callbacks, Patience, ProcessingStage, attempts_file
 from .work import Caller
 
@@ -26,7 +34,11 @@ _RESULTS_EVERY = 0.1
 
 @dataclass(frozen=True)
 class ProcessingOptions:
-    """What to process and how. `root` is the folder for files and the ledger; `memory_limit` in bytes."""
+    """What to process and how. `root` is the folder for files and the ledger; `memory_limit` in bytes.
+
+    `lists_in` is the folder for the CSV files that tell what was processed (default: the ledger's), `results_to` the topic
+    that results go to.
+    """
 
     root: Path
     topic: str
@@ -37,8 +49,10 @@ class ProcessingOptions:
     from_beginning: bool = False
     give_up_after: float = GIVE_UP_AFTER
     memory_limit: int = MEMORY_LIMIT
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=Patience)
     state_dir: Path | None = None
+    lists_in: Path | None = None
+    results_to: str | None = None
 
     def reader(self) -> ReaderOptions:
         """What of it is about reading."""
@@ -46,6 +60,11 @@ class ProcessingOptions:
             self.root, self.topic, self.regex, self.group, self.from_beginning, self.give_up_after, self.state_dir,
             self.program, "process",
         )  # fmt: skip
+
+
+def in_threads(callers: Sequence[Caller]) -> bool:
+    """Does the code run in threads of this process, so that it can bring the whole program down?"""
+    return any(isinstance(caller, InThread) for caller in callers)
 
 
 class Processing(Reader):
@@ -59,18 +78,39 @@ class Processing(Reader):
     def __init__(
         self, options: ProcessingOptions, settings: Settings, make_callers: Callable[[], Sequence[Caller]],
         callbacks: Callbacks, make_committing: Callable[[Reader], Committing] | None = None,
+        tap: Callable[[Record, Receiving], None] | None = None,
     ) -> None:  # fmt: skip
+        self._processing = options
         keeping = Keeping(options.root, options.topic, options.mode, options.memory_limit)
 
         def make_stage(rows: Rows) -> ProcessingStage:
             callers = make_callers()
             file = attempts_file(rows.ledger.path)
-            died = deaths.note(rows.ledger, ((a.generation, a.path) for a in Attempts.left(file)))
+            guilty = [(a.generation, a.path) for a in Attempts.left(file)] if in_threads(callers) else []
+            died = deaths.note(rows.ledger, guilty)
             attempts = Attempts(file, len(callers))
             return ProcessingStage(callers, keeping, callbacks, options.patience, attempts, died)
 
-        purpose = Purpose(keeping.wanted(), make_stage, make_committing, _RESULTS_EVERY if make_committing else 0.5)
+        purpose = Purpose(keeping.wanted(), make_stage, make_committing, _RESULTS_EVERY if make_committing else 0.5, tap)
         super().__init__(options.reader(), settings, purpose)
+        listed = Listed(options.lists_in or self.ledger.path.parent, options.topic, self.group, options.results_to)
+        self._resources.enter_context(closing(ProcessingLists(self.rows, listed, self._begun)))
+
+    def _begun(self) -> list[Incoming]:
+        return self.receiving.begun if self.receiving is not None else []
+
+    def report(self, workers: str) -> Reporter:
+        """What tells of it for `openmsistream status`; `workers` says how many and of which kind they are."""
+        what = self._processing
+        told = {
+            "group": self.group, "regex": None if what.regex is None else what.regex.pattern,
+            "config": str(self.settings.path), "mode": what.mode, "workers": workers, "results_to": what.results_to,
+        }  # fmt: skip
+        return Reporter(what.program, self.options.ledger_path, told, self.snapshot, self._live_files)
+
+    def _live_files(self) -> list[LiveFile]:
+        """What it is at work on, those first on which the code runs: only so many are named."""
+        return live_files(sorted(self.at_work, key=lambda file: file.state != "running")[:MOST])
 
     def snapshot(self, verb: str = "processed") -> Snapshot:
         """How far it is."""

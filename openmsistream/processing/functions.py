@@ -15,6 +15,7 @@ from openmsistream.errors import UsageError
 from openmsistream.program import run
 from openmsistream.program.progress import is_terminal
 
+from .callers.guard import leave_if_only_imported
 from .callers.in_thread import InThread
 from .callers.rebuilt import AsItIs
 from .command_lines import MEMORY_LIMIT, RETRIES
@@ -85,6 +86,7 @@ def process_files(
 
     Raises an OpenMSIStreamError when the configuration, the broker, the topic or the folder cannot be used.
     """
+    leave_if_only_imported()
     if mode not in MODES:
         raise UsageError(f"mode {mode!r} is not known", f"choose one of {', '.join(MODES)}")
     if not callable(function):
@@ -101,16 +103,17 @@ def process_files(
     def callers() -> Sequence[Caller]:
         work = OnEach(function)
         if workers == "process":
-            from .callers.in_process import InProcess
+            from .callers.in_process import in_processes
 
-            return [InProcess(AsItIs(work), timeout) for _ in range(n_workers)]
+            return in_processes(AsItIs(work), timeout, n_workers)
         return [InThread(work) for _ in range(n_workers)]
 
     engine = Processing(options, load(config), callers, _Told(on_failure))
     log.info("reading as a member of group %s", engine.group)
     summary = run.run(
-        engine, commands or queue.Queue(), f"{topic} -> {called}", engine.snapshot, update_secs=300, live=is_terminal()
-    )
+        engine, commands or queue.Queue(), f"{topic} -> {called}", engine.snapshot, update_secs=300, live=is_terminal(),
+        report=engine.report(f"{n_workers} {workers}"),
+    )  # fmt: skip
     log.info("%s", summary)
     return Processed(engine.tally.files, dict(engine.tally.failed))
 

@@ -7,12 +7,14 @@ import queue
 import re
 import threading
 import time
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
 from openmsistream.kafka.clients import OpenMSIStreamProducer
 from openmsistream.kafka.producible import Producible
 from openmsistream.program import arguments
+from openmsistream.program.announcing import Amount, Counts
 
 from .messages import ControlledMessageProcessor
 
@@ -45,6 +47,7 @@ class ControlledMessageReproducer(ControlledMessageProcessor):
         self.n_consumer_threads = n_consumer_threads
         self.producer_message_queue: queue.Queue[Producible | None] = queue.Queue()
         self.n_msgs_produced = 0
+        self._bytes_produced = 0
         self._producer: OpenMSIStreamProducer | None = None
         self._sending = threading.Lock()
 
@@ -70,7 +73,11 @@ class ControlledMessageReproducer(ControlledMessageProcessor):
                         self.producer_message_queue.put(result)
                         return False
                     self.n_msgs_produced += 1
+                    self._bytes_produced += _size_of(result.msg_value)
             return self._producer.flush(max(0.0, deadline - time.monotonic())) == 0
+
+    def _counts(self) -> Counts:
+        return {**super()._counts(), "produced": Amount(self.n_msgs_produced, self._bytes_produced)}
 
     @classmethod
     def _add_threads(cls, parser: argparse.ArgumentParser) -> None:
@@ -89,3 +96,7 @@ class ControlledMessageReproducer(ControlledMessageProcessor):
             "n_producer_threads": parsed_args.n_producer_threads,
         }
         return args, {**kwargs, **threads}
+
+
+def _size_of(value: object) -> int:
+    return len(value) if isinstance(value, Sized) else 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import threading
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,14 +11,16 @@ from typing import Any, ClassVar
 from openmsistream.config import load
 from openmsistream.errors import UsageError
 from openmsistream.kafka.clients import ConsumerAndProducerGroup, OpenMSIStreamConsumer, OpenMSIStreamProducer, wanted
+from openmsistream.kafka.heartbeats import announcing
 from openmsistream.kafka.message import Message, place_of
-from openmsistream.kafka.message_loop import Counts, MessageLoop
-from openmsistream.program import arguments, options, run
+from openmsistream.kafka.message_loop import Counted, MessageLoop
+from openmsistream.program import arguments, options
+from openmsistream.program.announcing import Amount, Announcer, Counts
 from openmsistream.program.progress import Snapshot
 from openmsistream.program.runnable import Runnable
 
 
-class ControlledMessageProcessor(Runnable):
+class ControlledMessageProcessor(Runnable, Announcer):
     """Runs `_process_message` of a subclass on every record of a topic.
 
         class Printing(ControlledMessageProcessor):
@@ -70,7 +71,7 @@ class ControlledMessageProcessor(Runnable):
         self.message_key_regex: re.Pattern[str] | None = None
         self.filter_new_message_keys = False
         self.restart_at_beginning = from_beginning
-        self._counts = Counts()
+        self._done = Counted()
         self._loop: MessageLoop | None = None
 
     # -- hooks: what a subclass does -------------------------------------------------------------------
@@ -89,18 +90,17 @@ class ControlledMessageProcessor(Runnable):
 
     def run(self) -> None:
         """Read until "q" is put into `control_command_queue`, is typed, or a signal comes."""
-        if not hasattr(sys, "ps1"):  # somebody who types at Python's own prompt needs the keyboard afterwards
-            run.listen_to_keyboard(self.control_command_queue)
-        loop = self._loop = MessageLoop(
-            self._settings, self.consumer_group_id, self.consumer_topic_name, self,
-            members=self.n_threads, from_beginning=self.restart_at_beginning,
-        )  # fmt: skip
-        self._counts = loop.counts
-        self.logger.info("reading topic %s as a member of group %s", loop.topic, loop.group)
-        try:
-            self._follow(loop, f"{loop.topic} -> {type(self).__name__}", self._snapshot)
-        finally:
-            self._on_shutdown()
+        with announcing(self, self._common, self._settings, Path(), self.consumer_topic_name):
+            loop = self._loop = MessageLoop(
+                self._settings, self.consumer_group_id, self.consumer_topic_name, self,
+                members=self.n_threads, from_beginning=self.restart_at_beginning,
+            )  # fmt: skip
+            self._done = loop.counts
+            self.logger.info("reading topic %s as a member of group %s", loop.topic, loop.group)
+            try:
+                self._follow(loop, f"{loop.topic} -> {type(self).__name__}", self._snapshot)
+            finally:
+                self._on_shutdown()
 
     def wants(self, message: Message) -> bool:
         """Do the file's path and the key match what is asked for?"""
@@ -136,18 +136,25 @@ class ControlledMessageProcessor(Runnable):
     @property
     def n_msgs_read(self) -> int:
         """Records read so far."""
-        return self._counts.read
+        return self._done.read
 
     @property
     def n_msgs_processed(self) -> int:
         """Records dealt with so far."""
-        return self._counts.processed
+        return self._done.processed
+
+    def _counts(self) -> Counts:
+        done = self._done
+        return {
+            "read": Amount(done.read, done.bytes_read),
+            "processed": Amount(done.processed, done.bytes_processed),
+        }
 
     def _snapshot(self) -> Snapshot:
-        counts = self._counts
+        done = self._done
         return Snapshot(
-            verb="processed", what="records", files=counts.processed, bytes=counts.bytes_processed,
-            moved=counts.bytes_read, failed=counts.failed, trouble=self._loop.trouble if self._loop is not None else "",
+            verb="processed", what="records", files=done.processed, bytes=done.bytes_processed,
+            moved=done.bytes_read, failed=done.failed, trouble=self._loop.trouble if self._loop is not None else "",
         )  # fmt: skip
 
     # -- the command line ------------------------------------------------------------------------------

@@ -13,14 +13,18 @@ from typing import Any, ClassVar
 from openmsistream.config import load
 from openmsistream.errors import FolderError, OpenMSIStreamError, UsageError
 from openmsistream.files.names import STATE_FOLDER
-from openmsistream.ledger.live import LiveFile
+from openmsistream.kafka.message import Message, Unreadable, reading
+from openmsistream.kafka.record import Record
 from openmsistream.program import options, run
+from openmsistream.program.logs import log_file
 from openmsistream.program.runnable import Runnable
 from openmsistream.transfer.command_lines import GIVE_UP_AFTER
 from openmsistream.transfer.lanes import Tally
 from openmsistream.transfer.reader import Committing, Reader
-from openmsistream.transfer.reporting import MOST, Reporter
+from openmsistream.transfer.receiving import Receiving
 
+from .callers.failing import line
+from .callers.guard import leave_if_only_imported
 from .callers.in_thread import InThread
 from .callers.rebuilt import Rebuilt, RemembersArguments
 from .command_lines import MEMORY_LIMIT, RETRIES, WORKERS, processor_parser
@@ -104,6 +108,7 @@ class DataFileStreamProcessor(RemembersArguments, Runnable):
         self._workers = workers
         self._timeout = timeout
         self._n_threads = n_threads
+        file = self._common.logger_file
         self._options = ProcessingOptions(
             root=self._output_dir,
             topic=topic_name,
@@ -116,6 +121,8 @@ class DataFileStreamProcessor(RemembersArguments, Runnable):
             memory_limit=memory_limit,
             patience=Patience(retries),
             state_dir=self._common.state_dir,
+            lists_in=None if file is None else log_file(file, type(self).__name__).parent,
+            results_to=self.producer_topic_name,
         )
         self._engine: Processing | None = None
         self._tally = Tally()
@@ -135,6 +142,16 @@ class DataFileStreamProcessor(RemembersArguments, Runnable):
 
     def _mismatched_hash_callback(self, datafile: Any, lock: Any) -> None:
         """All of this file has come, and its content is not what was sent."""
+
+    def _process_message(self, lock: Any, msg: Message, *args: Any, **kwargs: Any) -> bool:
+        """Take one record of the topic. A subclass that replaces this sees each, and passes on what is to become a file.
+
+        It is called before anything else looks at the record; what it raises puts the record into the quarantine.
+        """
+        assert self._taken_by is not None
+        self._taken_by.take(msg.record)
+        self._taken_by = None
+        return True
 
     @property
     def other_datafile_kwargs(self) -> dict[str, Any]:
@@ -158,26 +175,48 @@ class DataFileStreamProcessor(RemembersArguments, Runnable):
         return self.n_msgs_read, self.n_msgs_processed, self.n_processed_files, self.recent_processed_filepaths
 
     def _run_engine(self) -> None:
+        leave_if_only_imported()
         for warning in self._settings.warnings:
             log.warning("%s", warning)
         _refuse_loop(self._output_dir, self.consumer_topic_name)
         engine = self._engine = Processing(
-            self._options, self._settings, self._callers, self._callbacks(), self._make_committing
+            self._options, self._settings, self._callers, self._callbacks(), self._make_committing, self._tap()
         )
         self._tally = engine.tally
         log.info("reading as a member of group %s", engine.group)
         self.consumer_group_id = engine.group
-        report = Reporter(
-            type(self).__name__, engine.options.ledger_path, self._report_settings(engine.group), engine.snapshot,
-            lambda: [
-                LiveFile(f.path, f.state, f.chunks, f.count, f.received, f.size, f.missing, f.reason)
-                for f in engine.at_work[:MOST]
-            ],
-        )  # fmt: skip
+        report = engine.report(f"{self._n_threads} {self._workers}")
         try:
             self._follow(engine, f"{self.consumer_topic_name} -> {type(self).__name__}", engine.snapshot, report)
         finally:
             self._on_shutdown()
+
+    def _tap(self) -> Callable[[Record, Receiving], None] | None:
+        """What is given each record, when a subclass wants to see them."""
+        if type(self)._process_message is DataFileStreamProcessor._process_message:
+            return None
+        read = reading(self._settings)
+
+        def tap(record: Record, receiving: Receiving) -> None:
+            try:
+                message = read(record)
+            except Unreadable:  # what it is, and what to do with it, the receiving side knows
+                receiving.take(record)
+                return
+            self._taken_by = receiving
+            try:
+                self._process_message(self.lock, message)
+            except Exception as error:
+                log.debug("_process_message failed", exc_info=True)
+                if self._taken_by is not None:
+                    receiving.pass_over(record, f"_process_message of {type(self).__name__}: {line(error)}")
+                return
+            if self._taken_by is not None:
+                receiving.pass_over(record)
+
+        return tap
+
+    _taken_by: Receiving | None = None
 
     _make_committing: Callable[[Reader], Committing] | None = None
 
@@ -187,10 +226,10 @@ class DataFileStreamProcessor(RemembersArguments, Runnable):
     def _callers(self) -> Sequence[Caller]:
         """What runs the code, one for each worker."""
         if self._workers == "process":
-            from .callers.in_process import InProcess
+            from .callers.in_process import in_processes
 
             again = Rebuilt.like(self, "_work")
-            return [InProcess(again, self._timeout) for _ in range(self._n_threads)]
+            return in_processes(again, self._timeout, self._n_threads)
         return [InThread(self._work) for _ in range(self._n_threads)]
 
     def _work(self, file: File) -> Result | None:
@@ -244,14 +283,6 @@ class DataFileStreamProcessor(RemembersArguments, Runnable):
         """The files of which some chunks have come, by their relative paths."""
         receiving = self._engine.receiving if self._engine is not None else None
         return {} if receiving is None else {Path(i.path): i for i in receiving.unfinished}
-
-    def _report_settings(self, group: str) -> dict[str, object]:
-        """What it was started with, for `openmsistream status`."""
-        regex = self._options.regex
-        return {
-            "group": group, "regex": None if regex is None else regex.pattern, "config": str(self._settings.path),
-            "mode": self._options.mode, "workers": f"{self._n_threads} {self._workers}",
-        }  # fmt: skip
 
     # -- the command line ------------------------------------------------------------------------------
 

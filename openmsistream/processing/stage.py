@@ -9,14 +9,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from openmsistream.files.reassembly import Contradiction
 from openmsistream.transfer.disk import Target
 from openmsistream.transfer.finishing import ending_of
-from openmsistream.transfer.incoming import Incoming, WrongDigest
+from openmsistream.transfer.incoming import AtWork, Incoming, WrongDigest
 from openmsistream.transfer.stage import Ending, Finished
 
 from .attempts import Attempts
@@ -33,6 +33,8 @@ _WAITING_SHARE = 4
 """So much of the memory (one part in four) may be whole files that wait: with more, new ones would have to go to disk."""
 
 _LONGEST_WAIT = 60.0
+
+_BEHIND = "an earlier version of it comes first"
 
 MOST_DEATHS = 3
 """After how many deaths of the program while its function ran on a file that file is not run any more."""
@@ -74,12 +76,19 @@ class Patience:
 
 @dataclass(eq=False)
 class Task:
-    """A whole file and how often it was tried."""
+    """A whole file and how often it was tried. `counted`: its bytes among those that wait in memory.
+
+    `since` then it runs, or it is tried `again` (Unix times) after a `failure`.
+    """
 
     incoming: Incoming
     attempts: int = 0
     file: File | None = None
     dropped: bool = False
+    counted: int | None = None
+    since: float = 0.0
+    again: float | None = None
+    failure: str = ""
 
 
 class ProcessingStage:
@@ -129,7 +138,7 @@ class ProcessingStage:
         task = Task(incoming)
         with self._changed:
             self._tasks[id(incoming)] = task
-            self._count(task, 1)
+            self._count(task)
             if incoming.path in self._behind:
                 self._behind[incoming.path].append(task)
                 return
@@ -169,6 +178,7 @@ class ProcessingStage:
             if any(task is running for running in self._running.values()):
                 return True
             task.dropped = True
+            self._count_no_more(task)
             del self._tasks[id(incoming)]
             self._changed.notify_all()
             return False
@@ -197,6 +207,20 @@ class ProcessingStage:
     def waiting(self) -> int:
         """Whole files that wait for a worker."""
         return self._waiting
+
+    def at_work(self, incoming: Incoming) -> AtWork:
+        """Where a whole file is: it waits, runs, waits to be tried again, or has run and is about to be committed."""
+        with self._changed:
+            task = self._tasks.get(id(incoming))
+            if task is None:
+                return incoming.at_work("finishing")
+            if task in self._running.values():
+                return replace(incoming.at_work("running"), since=task.since, attempts=task.attempts)
+            if task.again is not None:
+                waits = incoming.at_work("waiting")
+                return replace(waits, reason=task.failure, until=task.again, attempts=task.attempts)
+            is_behind = task in self._behind.get(incoming.path, ())
+            return replace(incoming.at_work("waiting"), reason=_BEHIND if is_behind else "")
 
     # -- workers ---------------------------------------------------------------------------------------
 
@@ -227,6 +251,7 @@ class ProcessingStage:
                     self._let_pass(task)
                 else:
                     self._running[slot] = task
+                    task.since = time.time()
                     return task
             return None
 
@@ -237,7 +262,7 @@ class ProcessingStage:
             return heapq.heappop(self._later)[2], None
         if self._ready:
             task = self._ready.popleft()
-            self._count(task, -1)
+            self._count_no_more(task)
             return task, None
         return None, self._later[0][0] - now if self._later else None
 
@@ -248,7 +273,8 @@ class ProcessingStage:
                 self._results.append(finished)
                 self._let_pass(task)
             elif not self._ending:
-                due = self._clock() + self._patience.wait(task.attempts)
+                wait = self._patience.wait(task.attempts)
+                due, task.again = self._clock() + wait, time.time() + wait
                 heapq.heappush(self._later, (due, next(self._serials), task))
             self._changed.notify_all()
 
@@ -262,9 +288,16 @@ class ProcessingStage:
         else:
             del self._behind[task.incoming.path]
 
-    def _count(self, task: Task, sign: int) -> None:
-        self._waiting += sign
-        self._waiting_bytes += sign * (task.incoming.size if task.incoming.in_memory else 0)
+    def _count(self, task: Task) -> None:
+        task.counted = task.incoming.size if task.incoming.in_memory else 0
+        self._waiting += 1
+        self._waiting_bytes += task.counted
+
+    def _count_no_more(self, task: Task) -> None:
+        if task.counted is not None:
+            self._waiting -= 1
+            self._waiting_bytes -= task.counted
+            task.counted = None
 
     def _attempt(self, task: Task, slot: int, caller: Caller, target: Target) -> Finished | None:
         """Run the code once; None when it is to be tried again, or was cut short by the end of the program."""
@@ -294,6 +327,7 @@ class ProcessingStage:
             return None  # it may have failed because everything ends
         if outcome.final or task.attempts > self._patience.retries:
             return self._failed(task, task.file, outcome)
+        task.failure = outcome.failure
         log.warning(
             "%s: attempt %d of %d failed: %s; it is tried again in %.0f s", incoming.path, task.attempts,
             self._patience.retries + 1, outcome.failure, self._patience.wait(task.attempts),

@@ -101,4 +101,6 @@ def _text(record: logging.LogRecord) -> str:
     text = record.getMessage()
     if record.exc_info:
         text = f"{text}\n{logging.Formatter().formatException(record.exc_info)}"
+    elif record.exc_text:  # of a process that works for this one
+        text = f"{text}\n{record.exc_text}"
     return text

@@ -100,6 +100,8 @@ class JsonLines(logging.Formatter):
         said = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
         if record.exc_info:
             said["exc"] = self.formatException(record.exc_info)
+        elif record.exc_text:  # of a process that works for this one
+            said["exc"] = record.exc_text
         return json.dumps(said)
 
 

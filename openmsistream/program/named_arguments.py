@@ -19,6 +19,7 @@ _OTHER_KIND = "optional_"
 _BOTH_KINDS = frozenset({"output_dir"})
 """What is a positional argument of some programs and an option of others."""
 
+_PACKAGE = __name__.partition(".")[0] + "."
 _TOPICS = ("consumer_topic_name", "producer_topic_name")
 _KEPT = ("nargs", "const", "default", "type", "choices", "required", "help", "metavar")
 
@@ -55,6 +56,13 @@ def add(parser: argparse.ArgumentParser, table: Table, names: Sequence[str], def
         if name in defaults:
             keywords = {**keywords, "default": defaults[name]}
         parser.add_argument(name if kind == "positional" else "--" + name.removeprefix(_OTHER_KIND), **keywords)
+
+
+def changed_by(parser_type: type[Any]) -> dict[str, Sequence[Any]]:
+    """The arguments that a parser class of a user's own has in `ARGUMENTS`, beside those of the class of ours that it extends."""
+    ours = (kind for kind in parser_type.__mro__ if kind.__module__.startswith(_PACKAGE) and "ARGUMENTS" in vars(kind))
+    usual: Table = next(ours, NamedArguments).ARGUMENTS
+    return {name: entry for name, entry in parser_type.ARGUMENTS.items() if usual.get(name) is not entry}
 
 
 def table_of(parser: argparse.ArgumentParser) -> dict[str, list[Any]]:

@@ -63,17 +63,19 @@ def run(
     update_secs: float,
     live: bool,
     report: Report | None = None,
+    on_check: Callable[[], object] | None = None,
 ) -> str:
     """Run a worker until "q" comes, a signal comes or it ends; gives the summary line. `report` is told how it stands.
 
-    Raises what the worker died of. A first SIGINT or SIGTERM stops it in good order, a second one ends the process.
+    "c" writes a line of progress and calls `on_check`. Raises what the worker died of. A first SIGINT or SIGTERM stops it in
+    good order, a second one ends the process.
     """
     display = Display(title, look, update_secs, live=live)
     with _signals(commands):
         worker.start()
         try:
             with display.showing():
-                _follow(worker, commands, display, report)
+                _follow(worker, commands, display, report, on_check)
         finally:
             worker.stop(STOP_WITHIN)
             worker.join()
@@ -84,7 +86,9 @@ def run(
     return display.end()
 
 
-def _follow(worker: Worker, commands: Commands, display: Display, report: Report | None) -> None:
+def _follow(
+    worker: Worker, commands: Commands, display: Display, report: Report | None, on_check: Callable[[], object] | None
+) -> None:
     while worker.alive:
         if report is not None:
             report.beat()
@@ -97,6 +101,8 @@ def _follow(worker: Worker, commands: Commands, display: Display, report: Report
             return
         if command in ("c", "check"):
             display.say()
+            if on_check is not None:
+                on_check()
         elif command:
             log.info("%r is no command here; q stops, c shows how far it is", command)
         display.tick()
@@ -126,16 +132,36 @@ def _signals(commands: Commands) -> Iterator[None]:
 
 
 def listen_to_keyboard(commands: Commands) -> None:
-    """Take commands from standard input, a line each, for as long as there is any."""
-    if not _may_read_terminal():
+    """Take commands from standard input, a line each, for as long as there is any; what is typed goes to the last asker.
+
+    Not at Python's own prompt, where whoever types needs the keyboard afterwards.
+    """
+    if hasattr(sys, "ps1") or not _may_read_terminal():
         return
+    _keyboard.commands = commands
+    if not _keyboard.listening:
+        _keyboard.listening = True
+        threading.Thread(target=_keyboard.listen, name="keyboard", daemon=True).start()
 
-    def listen() -> None:
-        for text in sys.stdin:
-            if text.strip():
-                commands.put(text)
 
-    threading.Thread(target=listen, name="keyboard", daemon=True).start()
+class _Keyboard:
+    """Standard input, of which a process has one."""
+
+    def __init__(self) -> None:
+        self.commands: Commands = queue.Queue()
+        self.listening = False
+
+    def listen(self) -> None:
+        try:
+            for text in sys.stdin:
+                if text.strip():
+                    self.commands.put(text)
+        except (OSError, ValueError):  # it was closed, or somebody has put another thing in its place
+            log.debug("standard input cannot be read", exc_info=True)
+        self.listening = False
+
+
+_keyboard = _Keyboard()
 
 
 def _may_read_terminal() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import queue
+import threading
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
@@ -12,7 +13,7 @@ from . import run
 from .arguments import WithDefaults, parse
 from .logs import say
 from .mixing import OursFirst
-from .named_arguments import NamedArguments, add, table_of
+from .named_arguments import NamedArguments, add, changed_by, table_of
 from .options import CommonOptions
 from .progress import Snapshot
 
@@ -80,7 +81,8 @@ class Runnable(metaclass=OursFirst):
         known = {"prog": cls.__name__, "description": own.description, "formatter_class": WithDefaults}
         parser: argparse.ArgumentParser = cls.ARGUMENT_PARSER_TYPE(*args, **{**known, **kwargs})
         names, defaults = cls.get_command_line_arguments()
-        add(parser, {**table_of(own), **cls.ARGUMENT_PARSER_TYPE.ARGUMENTS}, names, defaults)
+        usual = {**cls.ARGUMENT_PARSER_TYPE.ARGUMENTS, **table_of(own)}
+        add(parser, {**usual, **changed_by(cls.ARGUMENT_PARSER_TYPE)}, names, defaults)
         return parser
 
     @classmethod
@@ -119,10 +121,16 @@ class Runnable(metaclass=OursFirst):
     def _follow(
         self, worker: run.Worker, title: str, look: Callable[[], Snapshot], report: run.Report | None = None
     ) -> None:
-        """Run a worker as `run.run` does, until "q" is put into `control_command_queue`; its last line is `summary`."""
+        """Run a worker as `run.run` does, until "q" is typed or put into `control_command_queue`.
+
+        "c" calls `_on_check`, where the class has it. The last line is `summary`.
+        """
+        if threading.current_thread() is threading.main_thread():
+            run.listen_to_keyboard(self.control_command_queue)
         self.summary = run.run(
             worker, self.control_command_queue, title, look,
             update_secs=self._common.update_secs, live=self._common.live, report=report,
+            on_check=getattr(self, "_on_check", None),
         )  # fmt: skip
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from openmsistream.config import load
 from openmsistream.kafka.heartbeats import announcing
 from openmsistream.ledger.live import LiveFile
-from openmsistream.program import options, progress, run
+from openmsistream.program import options, progress
 from openmsistream.program.announcing import Amount, Announcer, Counts
 from openmsistream.program.runnable import Runnable
 
@@ -19,7 +19,7 @@ from . import command_lines
 from .command_lines import GIVE_UP_AFTER
 from .downloader import Downloader, DownloadOptions
 from .lanes import Tally
-from .reporting import MOST, Reporter
+from .reporting import MOST, Reporter, live_files
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,6 @@ class DataFileDownloadDirectory(Runnable, Announcer):
         return [args.output_dir, args.config, args.consumer_topic_name], {**kwargs, **options.common_of(args)}
 
     def _run_parsed(self, args: argparse.Namespace) -> None:
-        run.listen_to_keyboard(self.control_command_queue)
         self.reconstruct()
 
 
@@ -154,10 +153,7 @@ def snapshot(downloader: Downloader) -> progress.Snapshot:
 
 def at_work(downloader: Downloader) -> list[LiveFile]:
     """What is on its way, and what waits."""
-    return [
-        LiveFile(file.path, file.state, file.chunks, file.count, file.received, file.size, file.missing, file.reason)
-        for file in downloader.at_work[:MOST]
-    ]
+    return live_files(downloader.at_work[:MOST])
 
 
 def main(args: list[str] | None = None) -> None:

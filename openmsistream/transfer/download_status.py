@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from openmsistream.ledger.database import reading
 from openmsistream.ledger.live import LiveFile
@@ -23,29 +24,43 @@ from openmsistream.program.progress import size
 from .file_status import FileStatus, Program, Totals, at, chunks
 
 
-def received_files(program: Program, below: str, totals: Totals, now: float) -> Iterator[FileStatus]:
+@dataclass(frozen=True)
+class Telling:
+    """How the states of files are told, for one kind of reader: the word for those that have come to their good end, and
+    what is said of a file at work, of one that failed (is it to be tried again?), and of one that is done."""
+
+    done: str
+    at_work: Callable[[LiveFile, float], FileStatus]
+    failed: Callable[[ReceivedFile, bool, Program], FileStatus]
+    delivered: Callable[[ReceivedFile, Program, float], FileStatus]
+
+
+def received_files(
+    program: Program, below: str, totals: Totals, now: float, tell: Telling | None = None
+) -> Iterator[FileStatus]:
     """Every file at or below a path that `totals` wants to be told of; all of them are counted."""
+    tell = tell or _INTO_A_FOLDER
     with reading(program.ledger) as connection:
         stream = program.stream
         if stream is None:
             return
         at_work = _at_work(program, connection, stream, below)
         for file in at_work.values():
-            yield from _told(_being_received(file), totals)
+            yield from _told(tell.at_work(file, now), totals)
         for failed in files_below(connection, stream, below, "failed"):
             if failed.path not in at_work:
-                yield from _told(_failed(failed, connection, program.running), totals)
+                yield from _told(tell.failed(failed, is_asked(connection, failed.path), program), totals)
         for incomplete in incomplete_below(connection, stream, below):
             if incomplete.retired or incomplete.path not in at_work:
                 there = delivered(connection, stream, incomplete.path)
                 yield from _told(_incomplete(incomplete, there, program.running), totals)
         files, length = count_delivered(connection, stream, below)
         if files:
-            totals.add("delivered", length, files)
+            totals.add(tell.done, length, files)
         for row in files_below(connection, stream, below, "delivered"):
-            if not totals.wants("delivered"):
+            if not totals.wants(tell.done):
                 break
-            yield _delivered(row, program)
+            yield tell.delivered(row, program, now)
         quarantined = count_quarantined(connection)
         if quarantined:
             totals.notes.append(
@@ -71,7 +86,8 @@ def _told(status: FileStatus, totals: Totals) -> Iterator[FileStatus]:
         yield status
 
 
-def _being_received(file: LiveFile) -> FileStatus:
+def being_received(file: LiveFile, now: float) -> FileStatus:
+    """A file that is on its way."""
     why = chunks(file)
     if file.missing and file.state == "receiving":
         why = f"{why}; {file.missing} missing"
@@ -82,10 +98,10 @@ def _being_received(file: LiveFile) -> FileStatus:
     return FileStatus(file.path, file.state, why, file.size, None, file.chunks, file.chunks_in_all)
 
 
-def _failed(row: ReceivedFile, connection: sqlite3.Connection, running: bool) -> FileStatus:
+def _failed(row: ReceivedFile, is_asked: bool, program: Program) -> FileStatus:
     why = f"{row.reason or 'no reason is known'} ({at(row.updated)})"
-    if is_asked(connection, row.path):
-        why = f"{why}; will be fetched again" + ("" if running else " when the program starts")
+    if is_asked:
+        why = f"{why}; will be fetched again" + ("" if program.running else " when the program starts")
     else:
         why = f"{why}; fetched again by: openmsistream retry"
     return FileStatus(row.path, "failed", why, row.size, row.updated)
@@ -108,7 +124,7 @@ def _is_newer(there: ReceivedFile, row: IncompleteFile) -> bool:
     return there.updated >= row.last_news
 
 
-def _delivered(row: ReceivedFile, program: Program) -> FileStatus:
+def _delivered(row: ReceivedFile, program: Program, now: float) -> FileStatus:
     why = at(row.updated)
     try:
         size_now = (program.root / row.path).stat().st_size
@@ -118,3 +134,6 @@ def _delivered(row: ReceivedFile, program: Program) -> FileStatus:
         if size_now != row.size:
             why = f"{why}; changed in the folder since"
     return FileStatus(row.path, "delivered", why, row.size, row.updated)
+
+
+_INTO_A_FOLDER = Telling("delivered", being_received, _failed, _delivered)

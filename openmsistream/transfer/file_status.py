@@ -16,9 +16,9 @@ from openmsistream.ledger.live import Live, LiveFile
 from openmsistream.ledger.location import state_folder
 from openmsistream.program.progress import duration, size
 
-DIRECTIONS = ("upload", "download")
+DIRECTIONS = ("upload", "download", "process")
 
-DONE = frozenset({"sent", "delivered", "known", "skipped", "gone", "replaced"})
+DONE = frozenset({"sent", "delivered", "processed", "known", "skipped", "gone", "replaced"})
 """States of which nothing more is to come, and nothing is wrong."""
 
 _AGO = 3600.0
@@ -27,7 +27,10 @@ _AGO = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class FileStatus:
-    """One file of one folder. `since` is the Unix time that `why` speaks of, if there is one."""
+    """One file of one folder. `since` is the Unix time that `why` speaks of, if there is one.
+
+    `attempts` and `detail` (the traceback of the last one) are told where somebody's code runs on files.
+    """
 
     path: str
     state: str
@@ -36,6 +39,8 @@ class FileStatus:
     since: float | None = None
     chunks: int | None = None
     chunks_in_all: int | None = None
+    attempts: int | None = None
+    detail: str | None = None
 
 
 @dataclass
@@ -95,7 +100,7 @@ def programs_of(root: Path, state_dir: Path | None) -> list[Program]:
     if not ledgers:
         raise UsageError(
             f"no program has worked on {root} yet (there is no ledger in {place})",
-            "name the folder of an upload or download program, and its --state_dir if it was given one",
+            "name the folder of an upload, download or processing program, and its --state_dir if it was given one",
         )
     return [_program(root, kind, ledger) for kind, ledger in ledgers]
 

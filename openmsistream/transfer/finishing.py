@@ -24,7 +24,7 @@ from openmsistream.files.reassembly import Contradiction
 from openmsistream.ledger.received import ReceivedFile
 
 from .disk import Folder, Target
-from .incoming import Incoming, WrongDigest, write_all
+from .incoming import AtWork, Incoming, WrongDigest, write_all
 from .order import Place, is_newer
 from .rows import Rows
 from .stage import Ending, Finished
@@ -124,6 +124,10 @@ class Finisher:
     def still_runs(self, incoming: Incoming) -> bool:
         """What is finished here is on record whoever has its partitions then: nobody has to wait for it."""
         return False
+
+    def at_work(self, incoming: Incoming) -> AtWork:
+        """It is being finished."""
+        return incoming.at_work("finishing")
 
     def close(self) -> None:
         """End after what is being finished now; what is only lined up is received again by whoever reads next."""
@@ -335,7 +339,7 @@ def received(incoming: Incoming, reason: str | None = None, ended: Finished | No
         incoming.first_offset, incoming.timestamp_ms, incoming.last_timestamp_ms, incoming.size,
         incoming.reassembly.mtime_ns, incoming.reassembly.digest, reason, time.time(),
         " ".join(f"{p}:{o}" for p, o in incoming.firsts.items() if (p, o) != (incoming.partition, incoming.first_offset)) or None,
-        incoming.reassembly.chunks, ran.attempts, ran.kind, ran.detail,
+        incoming.reassembly.chunks, ran.attempts, ran.kind, ran.detail, incoming.began,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -26,9 +27,10 @@ class WrongDigest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """A file that is on its way into the folder. `state`: receiving, finishing or set aside; `reason` says why it waits.
+    """A file that is on its way. `state`: receiving, finishing or set aside; `reason` says why it waits.
 
-    `chunks` and `received` (bytes) have come, of `count` and `size` in all when these are known; `missing` in words.
+    `chunks` and `received` (bytes) have come, of `count` and `size` in all when these are known; `missing` in words. Where
+    somebody's code runs on files: running (`since`) in one of its `attempts`, or waiting, perhaps `until`. Unix times.
     """
 
     path: str
@@ -39,15 +41,18 @@ class AtWork:
     size: int | None
     missing: str = ""
     reason: str = ""
+    until: float | None = None
+    since: float | None = None
+    attempts: int = 0
 
 
 class Incoming:
     """A generation being received: `partition`, `first_offset` and `timestamp_ms` are those of its first record.
 
     `firsts` holds the first of its records in each partition that is ours: one, unless OpenMSIStream's producers have
-    scattered it. `last_news` is the Unix time of its last new chunk. A file of one chunk stays in memory (`data`); any other
-    goes to a part as it comes, or stays in memory too when there is room in `memory`. Used by one thread at a time: the
-    receiving one, then a finishing one.
+    scattered it. `began` and `last_news` are the Unix times of its first and its last new chunk. A file of one chunk stays in
+    memory (`data`); any other goes to a part as it comes, or stays in memory too when there is room in `memory`. Used by one
+    thread at a time: the receiving one, then a finishing one.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Incoming:
         self.firsts = {partition: offset}
         self.last_offset = offset
         self.last_news = 0.0
+        self.began = time.time()
         self._reached: dict[int, int] = {}
         self._sent_again = False
         self.data: bytes | None = None

@@ -18,6 +18,7 @@ from openmsistream.errors import BrokerUnreachable, OpenMSIStreamError
 from openmsistream.kafka.admin import Admin, Topic
 from openmsistream.kafka.commits import Commit
 from openmsistream.kafka.consumer import ChunkConsumer, Interrupted, TopicGone
+from openmsistream.kafka.record import Record
 from openmsistream.ledger.database import broken, reader
 from openmsistream.ledger.location import state_folder
 from openmsistream.ledger.received import ReceivedLedger
@@ -91,12 +92,16 @@ class Committing(Protocol):
 
 @dataclass(frozen=True)
 class Purpose:
-    """What whole files are read for: which are wanted, who takes them, and how their offsets are committed."""
+    """What whole files are read for: which are wanted, who takes them, and how their offsets are committed.
+
+    `tap` is given each record instead of the receiving side, and passes it on or not.
+    """
 
     wanted: Wanted
     make_stage: Callable[[Rows], Stage]
     make_committing: Callable[[Reader], Committing] | None = None
     commit_every: float = 0.5
+    tap: Callable[[Record, Receiving], None] | None = None
 
 
 class Reader:

@@ -152,6 +152,15 @@ class Receiving:
         self._miss_sought(lane, record.offset)
         self._target.trim()
 
+    def pass_over(self, record: Record, rejected: str = "") -> None:
+        """Somebody's code has dealt with this record, or cannot use it: `rejected` says why."""
+        lane = self.lanes.get(record.partition)
+        if lane is not None:
+            self.tally.records += 1
+            if rejected and not lane.passes_over(record.offset):
+                self._put_in_quarantine(record, rejected)
+            lane.progress.saw(record.offset)
+
     def _chunk(self, lane: Lane, record: Record, chunk: Chunk) -> None:
         incoming = self._incoming.get(chunk.generation)
         if incoming is None:
@@ -488,7 +497,7 @@ class Receiving:
 
     def _say_failed(self, path: str, reason: str) -> None:
         self.tally.has_failed(path, reason)
-        log.error("%s was not delivered: %s", path, reason)
+        log.error("%s %s: %s", path, "has failed" if self._wanted.each_version else "was not delivered", reason)
 
     def _write_failed(self, incoming: Incoming, error: OSError) -> None:
         reason = error.strerror or str(error)
@@ -587,8 +596,13 @@ class Receiving:
         """The files in several chunks that are on their way."""
         return list(self._incoming.values())
 
+    @property
+    def begun(self) -> list[Incoming]:
+        """The files that are on their way or with the stage."""
+        return [*list(self._incoming.values()), *list(self._finishing.values())]
+
     def at_work(self) -> list[AtWork]:
         """Everything that has begun and is not delivered yet."""
         found = [i.at_work("receiving") for i in list(self._incoming.values())]
-        found += [i.at_work("finishing") for i in list(self._finishing.values())]
+        found += [self._stage.at_work(i) for i in list(self._finishing.values())]
         return found + [AtWork(a.path, "set aside", 0, None, 0, a.size, "", a.reason) for _, a in self._aside]

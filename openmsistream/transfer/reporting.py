@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,24 @@ from openmsistream.ledger import live
 from openmsistream.ledger.live import Live, LiveFile
 from openmsistream.program.progress import Rate, Snapshot
 
+from .incoming import AtWork
+
 MOST = 100
 """Files at work that are named; the rest is only counted, so that the word of a busy program stays small."""
 
 _EVERY = 1.0
 _AT_LEAST_EVERY = 10.0
 """Seconds between two words when something has changed, and when nothing has."""
+
+
+def live_files(files: Iterable[AtWork]) -> list[LiveFile]:
+    """What a reader is at work on, as it is said."""
+    return [
+        LiveFile(
+            f.path, f.state, f.chunks, f.count, f.received, f.size, f.missing, f.reason, f.until, f.since, f.attempts
+        )
+        for f in files
+    ]
 
 
 class Reporter:

@@ -51,6 +51,7 @@ class Session:
         self._reader = reader
         self._options = reader.options
         self._stage = reader.stage
+        self._tap = reader.purpose.tap
         self._topic_id = topic.topic_id
         self._over = False
         self._undone = False  # results did not get out: no offset may go on without them
@@ -102,7 +103,10 @@ class Session:
         while self._pending and not self._stage.full:
             record = self._pending.popleft()
             self._losses.look_at(record)
-            self.receiving.take(record)
+            if self._tap is None:
+                self.receiving.take(record)
+            else:
+                self._tap(record, self.receiving)
 
     def _forget_pending(self, partitions: frozenset[int]) -> None:
         """Records that were fetched and not taken: of these partitions they will be read again."""

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Protocol
 
 from .disk import Target
-from .incoming import Incoming
+from .incoming import AtWork, Incoming
 
 
 class Ending(Enum):
@@ -73,6 +73,10 @@ class Stage(Protocol):
 
     def write_back(self, incoming: Incoming, target: Target) -> None:
         """More of a large file has come."""
+        ...
+
+    def at_work(self, incoming: Incoming) -> AtWork:
+        """What is being done with this file; may be asked by any thread."""
         ...
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from openmsistream.kafka.admin import TopicWish
 from openmsistream.kafka.heartbeats import announcing
 from openmsistream.ledger.live import LiveFile
 from openmsistream.ledger.sent import sent_paths
-from openmsistream.program import options, progress, run
+from openmsistream.program import options, progress
 from openmsistream.program.announcing import Amount, Announcer, Counts
 from openmsistream.program.runnable import Runnable
 
@@ -135,7 +135,6 @@ class DataFileUploadDirectory(Runnable, Announcer):
         return _dry_run(args) if args.dry_run else super()._program(args)
 
     def _run_parsed(self, args: argparse.Namespace) -> None:
-        run.listen_to_keyboard(self.control_command_queue)
         topic, threads, queued = args.producer_topic_name, args.n_threads, args.queue_max_size
         self.upload_files_as_added(topic, threads, args.chunk_size, queued, args.upload_existing)
 

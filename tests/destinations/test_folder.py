@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from openmsistream.destinations import folder
-from openmsistream.destinations.contract import DestinationError
+from openmsistream.destinations.contract import DestinationError, Unreachable
 from openmsistream.destinations.folder import FolderDestination
 from openmsistream.destinations.remote import RemoteDestination
 from openmsistream.errors import ConfigError
@@ -117,7 +116,7 @@ def test_a_remote_folder_that_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def failing(root: Path) -> Iterator[tuple[RemoteDestination, dict[str, Exception]]]:
+def failing(root: Path) -> tuple[RemoteDestination, dict[str, Exception]]:
     """A remote destination whose methods fail as they are told to."""
     destination = RemoteDestination(root.as_uri())
     fails: dict[str, Exception] = {}
@@ -128,8 +127,8 @@ def failing(root: Path) -> Iterator[tuple[RemoteDestination, dict[str, Exception
                 raise fails[name]
             return getattr(files, name)
 
-    files, destination._files = destination._files, Files()
-    yield destination, fails
+    files, destination._own.files = destination._files, Files()
+    return destination, fails
 
 
 def test_what_a_remote_file_system_says_is_passed_on(
@@ -137,9 +136,24 @@ def test_what_a_remote_file_system_says_is_passed_on(
 ) -> None:
     destination, fails = failing
     trial = Trial(destination, lambda file: None, tmp_path)
+    again = destination._files
     for error, retriable in ((ConnectionResetError("gone"), True), (PermissionError("not you"), False)):
         fails["mv"] = error
+        destination._own.files = again
         said = said_by(trial)
         assert str(said).startswith(f"{root.as_uri()} does not take a/b.txt: {error}; look at ")
         assert said.retriable is retriable
+        assert isinstance(said, Unreachable) is retriable
         assert not [path for path in root.rglob("*") if path.is_file()]
+
+
+def test_after_a_failure_there_is_a_new_connection(
+    failing: tuple[RemoteDestination, dict[str, Exception]], root: Path, tmp_path: Path
+) -> None:
+    destination, fails = failing
+    trial = Trial(destination, lambda file: (root / file.path).read_bytes(), tmp_path)
+    fails["open"] = EOFError()
+    assert str(said_by(trial)).startswith(f"{root.as_uri()} does not take a/b.txt: EOFError; look at the address")
+    file = trial.file("a/b.txt", b"content")
+    trial.put(file)
+    trial.expect(file, b"content")

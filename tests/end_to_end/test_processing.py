@@ -152,3 +152,63 @@ def test_versions_of_a_path_run_in_order_and_not_side_by_side(lab: Lab) -> None:
     with lab.processing(work, workers=4) as engine:
         expect(lambda: engine.tally.files == 4)
     assert seen == [b"version %d" % number for number in range(4)]
+
+
+def test_a_partition_that_goes_and_comes_back_does_not_run_a_file_twice_that_still_runs(lab: Lab) -> None:
+    lab.make_topic(2)
+    for number in range(6):
+        put(lab.source, f"{number}", b"x")
+    send(lab, 6)
+    end = threading.Event()
+    began: list[str] = []
+
+    def work(file: File) -> None:
+        began.append(file.path)
+        end.wait(60)
+
+    with lab.processing(work, workers=6, group="g") as engine:
+        expect(lambda: len(began) == 6)
+        with lab.processing(lambda file: None, root=lab.place / "other", group="g") as other:
+            expect(lambda: other.receiving is not None and len(other.receiving.lanes) == 1)
+        taken = set(other.tally.recent)
+        expect(lambda: engine.receiving is not None and len(engine.receiving.lanes) == 2)
+        time.sleep(1.0)
+        end.set()
+        expect(lambda: engine.tally.files + len(taken) == 6, shown=lambda: (engine.tally, taken))
+    assert taken.isdisjoint(engine.tally.recent)
+    assert sorted(began) == [f"{number}" for number in range(6)]
+
+
+def test_a_long_run_stays_in_its_group_beyond_the_time_that_a_member_may_be_silent(lab: Lab) -> None:
+    lab.config_file(consumer="max.poll.interval.ms = 6000\nsession.timeout.ms = 3000\nheartbeat.interval.ms = 500\n")
+    lab.make_topic(1)
+    for number in range(200):
+        put(lab.source, f"{number:03}", b"x")
+    send(lab, 200)
+    began: list[str] = []
+
+    def work(file: File) -> None:
+        began.append(file.path)
+        if len(began) == 1:
+            time.sleep(10)
+
+    with lab.processing(work, workers=1, group="g") as engine:
+        expect(lambda: engine.tally.files == 200, 40, lambda: engine.tally)
+    assert len(began) == 200
+
+
+def test_partitions_that_are_lost_while_it_stands_still_are_read_again_when_they_come_back(lab: Lab) -> None:
+    lab.config_file(consumer="session.timeout.ms = 1500\nheartbeat.interval.ms = 1500\n")  # the group misses it now and then
+    lab.make_topic(1)
+    for number in range(200):
+        put(lab.source, f"{number:03}", b"x")
+    send(lab, 200)
+    seen = Seen()
+
+    def work(file: File) -> None:
+        if not seen.files:
+            time.sleep(6)
+        seen(file)
+
+    with lab.processing(work, workers=1, group="g") as engine:
+        expect(lambda: len(set(seen.paths)) == 200 and engine.tally.files >= 190, 60, lambda: engine.tally)

@@ -69,9 +69,14 @@ def between(url: str) -> Iterator[Between]:
 
 def answers(status: int, message: str = "") -> Trouble:
     """The request is not passed on, and answered with this status."""
+    return says({"message": message, "type": "rest"}, status)
+
+
+def says(content: object, status: int = 200) -> Trouble:
+    """The request is not passed on, and answered so."""
 
     def trouble(handler: Handler, body: bytes) -> bool:
-        handler.reply(status, json.dumps({"message": message, "type": "rest"}).encode(), "application/json")
+        handler.reply(status, json.dumps(content).encode(), "application/json")
         return True
 
     return trouble
@@ -112,6 +117,7 @@ class Handler(BaseHTTPRequestHandler):
 
     between: Between
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

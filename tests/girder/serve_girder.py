@@ -93,9 +93,11 @@ def main(port: int, place: Path) -> None:
     people(place)
     kept.write()
 
-    import girder.utility.server
     import uvicorn
     from girder.asgi import _WSGIBridge, wsgi_app
+    from girder_worker.app import app as worker
+
+    worker.conf.task_always_eager = True  # what a worker of Girder does beside it is done at once
 
     app = _WSGIBridge(kept.after_each(wsgi_app))
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off", access_log=False)

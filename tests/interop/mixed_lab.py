@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from lab import Lab
 
+import openmsistream
 from openmsistream.program.run import wait_until
+
+_USERS = Path(__file__).parents[1] / "subclasses" / "programs"
 
 _MSGPACK = """[broker]
 bootstrap.servers = {address}
@@ -31,9 +35,10 @@ value.deserializer = DataFileChunkDeserializer
 class Published:
     """A program of the published package, as a process."""
 
-    def __init__(self, python: Path, *args: object, log: Path) -> None:
+    def __init__(self, python: Path, *args: object, log: Path, env: dict[str, str] | None = None) -> None:
         self._log = log
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENMSI"))}
+        environment |= env or {}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [python, *map(str, args)],
@@ -79,9 +84,18 @@ class MixedLab(Lab):
         module = f"openmsistream.data_file_io.{module}"
         return self._start("-m", module, *args, "--config", self.config, "--topic_name", self.topic)
 
-    def _start(self, *args: object) -> Published:
+    def users(self, program: str, *args: object) -> Published:
+        """A program that a user wrote (tests/subclasses/programs), run with the published package."""
+        return self._start(_USERS / f"{program}.py", *args)
+
+    def users_with_ours(self, program: str, *args: object, python: Path | None = None) -> Published:
+        """The same with our package, perhaps by another Python."""
+        ours = {"PYTHONPATH": str(Path(openmsistream.__file__).parents[1]), "PYTHONIOENCODING": "utf-8"}
+        return self._start(_USERS / f"{program}.py", *args, python=python or Path(sys.executable), env=ours)
+
+    def _start(self, *args: object, python: Path | None = None, env: dict[str, str] | None = None) -> Published:
         log = self.place / f"published{len(self._published)}.log"
-        started = Published(self.python, *args, log=log)
+        started = Published(python or self.python, *args, log=log, env=env)
         self._published.append(started)
         return started
 

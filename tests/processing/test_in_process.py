@@ -148,6 +148,15 @@ def test_its_messages_go_to_the_logging_of_the_program(in_process: Make, capfd: 
     assert "not at this level" not in said
 
 
+def test_the_logging_of_a_constructor_is_not_done_twice(
+    in_process: Make, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with logging_to(stream_level="info"):
+        in_process(Rebuilt(worked.LogsToAFile, (tmp_path / "log",), method="work")).run(a_file())
+    assert (tmp_path / "log").read_text() == ""
+    assert capfd.readouterr().err.endswith(" INFO    at work\n")
+
+
 # -- how it may end --------------------------------------------------------------------------------------
 
 
@@ -178,8 +187,16 @@ def test_what_hangs_is_ended_and_the_next_file_is_run(in_process: Make) -> None:
 
 def test_what_a_hanging_function_started_is_ended_with_it(in_process: Make, tmp_path: Path) -> None:
     note = tmp_path / "pids"
-    assert in_process(worked.begins_a_program_and_hangs, 3.0).run(a_file(os.fsencode(note))).failure
+    assert in_process(worked.begins_a_program_and_hangs, 1.5).run(a_file(os.fsencode(note))).failure
     assert all(ends(int(pid)) for pid in note.read_text().split())
+
+
+def test_a_process_that_was_ended_between_two_files_fails_neither(in_process: Make) -> None:
+    caller = in_process(worked.process_id)
+    first = int(value(caller.run(a_file())))
+    psutil.Process(first).kill()
+    assert ends(first)
+    assert int(value(caller.run(a_file()))) != first
 
 
 @posix

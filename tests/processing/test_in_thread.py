@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +89,12 @@ def test_the_kind_of_an_error_of_ours_is_kept() -> None:
 
     assert run(raising(NoResult("x"))).kind == "no result"
     assert run(raising(ValueError("x"))).kind is None
+
+
+def test_what_was_not_raised_in_the_users_code_has_no_place(tmp_path: Path) -> None:
+    gone = File("a", worked.a_file().source, size=1, digest="", place=tmp_path / "gone")
+    outcome = InThread(File.open).run(gone)  # type: ignore[arg-type]
+    assert outcome.failure == f"FileNotFoundError: [Errno 2] No such file or directory: '{tmp_path / 'gone'}'"
 
 
 def test_a_call_for_the_end_of_the_program_fails_the_file_alone() -> None:

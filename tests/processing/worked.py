@@ -137,6 +137,19 @@ class NeedsAFolder(Processor):
         (folder / "made").touch(exist_ok=False)
 
 
+class LogsToAFile(Processor):
+    """As a constructor does that is given a `logger_file`."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__("")
+        logging.getLogger().addHandler(logging.FileHandler(place))
+        logging.getLogger().setLevel(logging.ERROR)
+
+    def work(self, file: File) -> Result:
+        log.info("at work")
+        return super().work(file)
+
+
 def cannot_be_made() -> Work:
     raise ModuleNotFoundError("No module named 'detector'")
 

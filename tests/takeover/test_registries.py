@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from openmsistream.files.chunk import FileState
-from openmsistream.ledger import registries
+from openmsistream.ledger import lists
 from openmsistream.ledger.registries import WRITE_EVERY, Registries
 from openmsistream.ledger.registry_csv import FIRST_LINE, completed_of, lines_of
 from openmsistream.ledger.sent import SentFile, SentLedger
@@ -145,7 +145,7 @@ def test_it_is_written_every_few_seconds_at_most(ledger: SentLedger, completed: 
 def test_many_rows_are_written_in_several_turns(
     ledger: SentLedger, completed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registries, "_ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(lists, "_ROWS_AT_ONCE", 10)
     kept = Registries(ledger, "data")
     send(ledger, *(f"f{number:02}" for number in range(25)))
     for turn in (10, 20, 25):

@@ -17,35 +17,15 @@ from typing import Any
 
 from openmsistream.program.logs import Lines
 
-from . import ending
+from . import ending, guard
 from .failing import cut, outcome_of, trace
 from .in_thread import InThread
 from .passing import ChildEnd, Kind, from_outcome
-
-NAME = "openmsistream-work"
-"""Processes of ours have names that begin like this."""
-
-GUARD_MISSING = 97
-"""The exit code of a child in which the user's script began to process files while it was only being imported."""
 
 _KEPT = (
     "name", "levelno", "levelname", "pathname", "filename", "module", "lineno", "funcName", "created", "msecs",
     "process", "processName", "thread", "threadName", "stack_info",
 )  # fmt: skip
-_serving = False
-
-
-def leave_if_only_imported() -> None:
-    """To be called where a program of the user's begins to process files.
-
-    A child of ours imports the user's script to find the code that is to run. When the script has no
-    `if __name__ == "__main__":`, it would begin to process files a second time there; such a child ends here, and its
-    parent says what is missing. Everywhere else this does nothing.
-    """
-    if multiprocessing.current_process().name.startswith(NAME) and not _serving:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(GUARD_MISSING)
 
 
 def serve(end: socket.socket, crashes: Connection | None, made: bytes, level: int, folder: Path) -> None:
@@ -54,20 +34,18 @@ def serve(end: socket.socket, crashes: Connection | None, made: bytes, level: in
     `made` is the pickled callable that gives the work, `level` that of the parent's logging, `folder` where copies of
     files may be put. To `crashes` goes a traceback when the interpreter crashes, or when the parent asks where it is.
     """
-    global _serving
-    _serving = True
     _settle_in()
+    guard.imports_are_over()
     line = ChildEnd(end)
     messages = _ToParent(line)
-    logging.getLogger().addHandler(messages)
-    logging.getLogger().setLevel(level)
+    messages.be_all(level)
     _tell_of_crashes(crashes)
     try:
         caller = InThread(pickle.loads(made)())
     except BaseException as error:  # noqa: BLE001 - the user's code: its imports and constructors
         line.send(Kind.REFUSED, from_outcome(outcome_of(error)))
         return
-    logging.getLogger().handlers[:] = [messages]  # what the user's constructor set up, the parent has set up as well
+    messages.be_all(level)  # what the user's constructor set up for logging, the parent has set up as well
     messages.say(Kind.READY, None)
     while (file := line.receive(folder)) is not None:
         outcome = caller.run(file)
@@ -123,6 +101,11 @@ class _ToParent(logging.Handler):
         self._process = os.getpid()
         self._turn = threading.Lock()
         self.setFormatter(Lines())
+
+    def be_all(self, level: int) -> None:
+        """Be the only one that gets messages, those of this level and above."""
+        logging.getLogger().handlers[:] = [self]
+        logging.getLogger().setLevel(level)
 
     def say(self, kind: Kind, said: object) -> None:
         """Send a frame, with no message between its pieces."""

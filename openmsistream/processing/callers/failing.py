@@ -18,10 +18,14 @@ LONGEST_TRACE = 1 << 16
 LONGEST_LINE = 500
 """Characters of an exception's message that fit into one line that somebody reads."""
 
-_OURS = str(Path(__file__).parents[2])
-_HERE = str(Path(__file__).parent)
+_ABOVE = Path(__file__).parents[1]
+"""What is in this folder calls the user's code, and says nothing about it."""
+
+_OURS = Path(__file__).parents[2]
+_HERE = Path(__file__).parent
+_PACKAGES = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
+_PYTHON = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
 _THREAD = re.compile(r"\n(?=Thread |Current thread |Stack )")
-_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -91,13 +95,15 @@ def _said(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    found = None
-    top = None
-    for frame, number in _frames(_theirs(error.__traceback__)):
-        top = top or _package(frame)
-        if not _is_installed(frame) or _package(frame) == top:
-            found = f" ({Path(frame.f_code.co_filename).name}:{number})"
-    return found or ""
+    """Where in the user's code; nothing when none of it was running, as for an exception that a hook gave back."""
+    frames = list(_frames(_theirs(error.__traceback__)))
+    first = frames[0][0] if frames else None
+    if first is None or _is_of_python(first) or _is_below(first, {_OURS}):
+        return ""
+    # a user's package may be an installed one, too, as libraries are; it is the one that was called first
+    theirs = [at for at in frames if _package(at[0]) == _package(first) or not _is_installed(at[0])]
+    frame, number = theirs[-1]
+    return f" ({Path(frame.f_code.co_filename).name}:{number})"
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
@@ -107,9 +113,9 @@ def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
 
 
 def _theirs(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the first frame on that is not ours; all of it when there is no such frame."""
+    """The traceback below the frames that called the user's code; all of it when there is nothing below."""
     below = trace
-    while below is not None and _is_below(below.tb_frame, (_OURS,)):
+    while below is not None and _is_below(below.tb_frame, {_ABOVE}):
         below = below.tb_next
     return below or trace
 
@@ -118,11 +124,16 @@ def _package(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
+def _is_of_python(frame: FrameType) -> bool:
+    if frame.f_code.co_filename.startswith("<frozen"):
+        return True
+    return _is_below(frame, _PYTHON) and not _is_below(frame, _PACKAGES)
+
+
 def _is_installed(frame: FrameType) -> bool:
-    """Is this code of Python, of an installed package or of ours, rather than the user's?"""
-    return frame.f_code.co_filename.startswith("<frozen") or _is_below(frame, (*_INSTALLED, _OURS))
+    return _is_of_python(frame) or _is_below(frame, {*_PACKAGES, _OURS})
 
 
-def _is_below(frame: FrameType, folders: tuple[str, ...]) -> bool:
+def _is_below(frame: FrameType, folders: set[Path]) -> bool:
     place = Path(frame.f_code.co_filename)
     return any(place.is_relative_to(folder) for folder in folders)

@@ -15,8 +15,8 @@ from openmsistream.errors import ConfigError
 from openmsistream.processing.file import File
 from openmsistream.processing.work import Outcome, Work
 
-from .child import GUARD_MISSING, leave_if_only_imported
 from .failing import shortened
+from .guard import GUARD_MISSING, leave_if_only_imported
 from .process import ChildProcess, Ended
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,9 @@ class InProcess:
         if self._refused is not None:
             return self._refused
         if self._process is not None:
-            return self._process
+            if self._process.lives:
+                return self._process
+            self._process.end()  # it was ended while it had nothing to do, which is not the fault of the next file
         process = ChildProcess(self._made, self._timeout)
         with self._lock:
             self._process = process
@@ -131,6 +133,13 @@ class InProcess:
             words = f"{ended.outcome.failure} before it was ready; what it said stands above"
         self._refused = Outcome(failure=words, trace=ended.outcome.trace, final=True)
         return self._refused
+
+
+def in_processes(make_work: Callable[[], Work], timeout: float | None, count: int) -> list[InProcess]:
+    """So many of them. The first is started at once: ConfigError when the work cannot be made."""
+    made = [InProcess(make_work, timeout) for _ in range(count)]
+    made[0].start()
+    return made
 
 
 def _packed(make_work: Callable[[], Work]) -> bytes:

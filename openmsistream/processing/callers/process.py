@@ -21,7 +21,7 @@ from typing import Any
 from openmsistream.processing.file import File
 from openmsistream.processing.work import Outcome
 
-from . import child, ending
+from . import child, ending, guard
 from .failing import of_crash
 from .passing import Closed, Kind, ParentEnd, to_outcome
 
@@ -72,7 +72,7 @@ class ChildProcess:
         level = logging.getLogger().getEffectiveLevel()
         self._process = context.Process(
             target=child.serve, args=(theirs, crashes, made, level, self._folder),
-            name=f"{child.NAME}-{next(_numbers)}",
+            name=f"{guard.NAME}-{next(_numbers)}",
         )  # fmt: skip
         try:
             with ending.interrupts_held_back():
@@ -84,6 +84,10 @@ class ChildProcess:
             theirs.close()
             if crashes is not None:
                 crashes.close()
+
+    @property
+    def lives(self) -> bool:
+        return self._process.is_alive()
 
     def wait_until_ready(self) -> Outcome | None:
         """Wait until the work is made in it; an outcome says why it cannot be. Raises Ended."""

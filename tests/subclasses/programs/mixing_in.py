@@ -5,10 +5,10 @@ Usage: mixing_in.py first|last --config CONFIG --topic_name TOPIC --output_dir F
 
 import sys
 
+from openmsistream.utilities import OpenMSIStreamArgumentParser
 from openmsitoolbox import Runnable
 
 from openmsistream import DataFileStreamProcessor
-from openmsistream.utilities import OpenMSIStreamArgumentParser
 
 
 class Work:

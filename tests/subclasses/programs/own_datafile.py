@@ -6,8 +6,9 @@ Usage: own_datafile.py CONFIG TOPIC OUTPUT_DIR GROUP
 import sys
 from pathlib import Path
 
-from openmsistream import DataFileStreamProcessor
 from openmsistream.data_file_io import DownloadDataFileToMemory
+
+from openmsistream import DataFileStreamProcessor
 
 
 class Table(DownloadDataFileToMemory):

@@ -3,12 +3,13 @@
 Usage: own_options.py NORTH --config CONFIG --topic_name TOPIC --output_dir FOLDER --factor 3
 """
 
-from openmsistream import DataFileStreamProcessor
 from openmsistream.utilities import OpenMSIStreamArgumentParser
+
+from openmsistream import DataFileStreamProcessor
 
 
 class LabArgumentParser(OpenMSIStreamArgumentParser):
-    ARGUMENTS = {
+    ARGUMENTS = {  # noqa: RUF012 - as users write it
         **OpenMSIStreamArgumentParser.ARGUMENTS,
         "lab": ["positional", {"help": "name of the laboratory"}],
         "factor": ["optional", {"type": int, "default": 2, "help": "what sums are multiplied by"}],

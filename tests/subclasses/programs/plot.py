@@ -5,8 +5,9 @@ Usage: plot.py --config CONFIG --topic_name TOPIC --output_dir FOLDER
 
 from pathlib import Path
 
-from openmsistream import DataFileStreamProcessor
 from openmsistream.utilities import OpenMSIStreamArgumentParser
+
+from openmsistream import DataFileStreamProcessor
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}"><polyline fill="none" stroke="black" points="{points}"/></svg>'
 
@@ -25,7 +26,7 @@ class PlotProcessor(DataFileStreamProcessor):
             with lock:
                 plot_path.parent.mkdir(parents=True, exist_ok=True)
                 self.plot(xy, plot_path)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - as users write it
             return exc
         self.logger.info(f"made {plot_path}")
         return None

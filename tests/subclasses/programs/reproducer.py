@@ -6,8 +6,9 @@ Usage: reproducer.py CONFIG CONSUMER_TOPIC PRODUCER_TOPIC OUTPUT_DIR GROUP
 import sys
 from pathlib import Path
 
-from openmsistream import DataFileStreamReproducer
 from openmsistream.data_file_io import ReproducerMessage
+
+from openmsistream import DataFileStreamReproducer
 
 
 class SizeMessage(ReproducerMessage):

@@ -16,7 +16,7 @@ LOG = "log"
 
 
 @dataclass(frozen=True)
-class Aside:
+class Announcements:
     """How records about a program are sent. `separate`: by a producer that nothing else uses, also where it is like another."""
 
     client: ClientProperties
@@ -29,12 +29,12 @@ class Aside:
     """Properties that are in no list of ours."""
 
 
-def aside(settings: Settings, section: str) -> Aside:
+def announcements(settings: Settings, section: str) -> Announcements:
     """The settings of [heartbeat] or [log]. Raises ConfigError for a value that is none."""
     assert settings.reading is not None
     values = settings.section(section)
-    return Aside(
-        settings.reading.aside(section),
+    return Announcements(
+        settings.reading.announcements(section),
         separate=_switch(settings, section, values),
         most=_most(settings, section, values),
         level=_level(settings, section, values),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from between import Between
-from conftest import TOPIC, Catalogue, file_of
+from catalogue import TOPIC, Catalogue, file_of
 from girder_server import GirderServer
 
 from openmsistream.destinations import girder_content
@@ -184,14 +184,14 @@ def test_a_file_of_openmsistreams_digest_is_as_good(catalogue: Catalogue) -> Non
     assert destination.put(file_of("a", b"hello")) is Put.ALREADY_THERE
 
 
-def test_a_file_beside_a_folder_of_its_name_is_there_under_another_name_which_is_said(
+def test_a_file_beside_a_folder_of_its_name_gets_a_number_which_is_said(
     catalogue: Catalogue, caplog: pytest.LogCaptureFixture
 ) -> None:
     destination = catalogue.destination()
     destination.put(file_of("run/a", b"1"))
     destination.put(file_of("run", b"2"))
     assert catalogue.girder.names(catalogue.path) == ["run (1)"]
-    assert "run is in Girder under the name run (1), since another of its name was there" in caplog.text
+    assert "run is in Girder with a number in its name, since another of its name was there" in caplog.text
 
 
 # -- folders -----------------------------------------------------------------------------------------------------

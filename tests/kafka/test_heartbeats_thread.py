@@ -244,12 +244,14 @@ def test_what_is_logged_meanwhile_is_sent_and_what_ends_the_program_is_the_last_
     telling: Telling, made: list[FakeProducer], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with (
-        pytest.raises(ConfigError),
-        telling(Mine(), "sasl.password = hunter22\n", log_topic_name="logs", log_program_id="me"),
-    ):
-        logging.getLogger("a").info("hunter22 is in the house")
-        raise ConfigError("it is broken", "mend it")
+
+    def run() -> None:
+        with telling(Mine(), "sasl.password = hunter22\n", log_topic_name="logs", log_program_id="me"):
+            logging.getLogger("a").info("hunter22 is in the house")
+            raise ConfigError("it is broken", "mend it")
+
+    with pytest.raises(ConfigError):
+        run()
     assert logged(made)[-2:] == ["******** is in the house", "it is broken; mend it"]
     assert {key for producer in made for _, key, _ in producer.records} == {"me_log"}
 
