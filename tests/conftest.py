@@ -17,7 +17,9 @@ from openmsistream.transfer import uploader
 WORKERS = 3
 """Processes for a run of many tests. One more than the two cores that they are made for: tests wait more than they compute."""
 
-TOGETHER = ("broker/test_life.py", "end_to_end/test_broker_outage.py", "messages/test_access.py")
+TOGETHER = (
+    "broker/test_life.py", "end_to_end/test_broker_outage.py", "kafka/test_silent_broker.py", "messages/test_access.py",
+)  # fmt: skip
 """The modules that have a broker of their own, which is started once then. They are begun first."""
 
 

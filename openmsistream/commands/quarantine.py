@@ -55,7 +55,8 @@ def _records(folder: Path, state_dir: Path | None) -> list[QuarantinedRecord]:
     ledgers = [ledger for kind in ("download", "process") for ledger in sorted(place.glob(f"{kind}-*.sqlite"))]
     if not ledgers:
         raise UsageError(
-            f"nothing was downloaded to, or processed in, {folder} yet", "name the folder of a download or processing program"
+            f"nothing was downloaded to, or processed in, {folder} yet",
+            "name the folder of a download or processing program",
         )
     records: list[QuarantinedRecord] = []
     for ledger in ledgers:

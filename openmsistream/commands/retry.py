@@ -23,7 +23,12 @@ _AGAIN = {"upload": "sent again to", "download": "fetched again from", "process"
 def add_parser(commands: Any) -> None:
     text = "try again what failed: all of it, or the files named, or below the folders named"
     made = commands.add_parser("retry", help=text, description=text.capitalize() + ".")
-    made.add_argument("folder", type=Path, metavar="DIR", help="the folder of the programs: sent from, written to, or a processor's output")
+    made.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="the folder of the programs: sent from, written to, or a processor's output",
+    )
     made.add_argument("paths", nargs="*", metavar="PATH", help="a file or folder in it (none: all that failed)")
     made.add_argument("--state_dir", type=Path, metavar="FOLDER", help="as given to the programs")
 

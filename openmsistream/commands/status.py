@@ -41,7 +41,12 @@ _STALE = 15.0
 def add_parser(commands: Any) -> None:
     text = "what the programs on a folder are doing, and with each file, and why"
     made = commands.add_parser("status", help=text, description=text.capitalize() + ".")
-    made.add_argument("folder", type=Path, metavar="DIR", help="the folder of the programs: sent from, written to, or a processor's output")
+    made.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="the folder of the programs: sent from, written to, or a processor's output",
+    )
     made.add_argument("path", nargs="?", default="", metavar="PATH", help="a file or folder in it: all that is there")
     made.add_argument("--all", action="store_true", help="name every file, also those that are done")
     made.add_argument("--state_dir", type=Path, metavar="FOLDER", help="as given to the programs")

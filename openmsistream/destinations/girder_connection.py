@@ -7,7 +7,7 @@ URL, where servers and proxies log it and its errors repeat it; it has no time l
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import openmsistream
@@ -56,7 +56,7 @@ class Connection:
         """What is at a path of the API."""
         return self._told("GET", path, params=params)
 
-    def post(self, path: str, body: bytes | memoryview | None = None, **params: object) -> Any:
+    def post(self, path: str, params: Mapping[str, object], body: bytes | memoryview | None = None) -> Any:
         """Make something. Without a body the parameters travel in its place: a URL must not be long, metadata may be."""
         if body is None:
             return self._told("POST", path, data=params)

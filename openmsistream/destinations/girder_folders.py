@@ -31,7 +31,7 @@ class Api(Protocol):
 
     def get(self, path: str, **params: object) -> Any: ...
 
-    def post(self, path: str, body: bytes | memoryview | None = None, **params: object) -> Any: ...
+    def post(self, path: str, params: Mapping[str, object]) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Folders:
         if found is not None:
             return found
         try:
-            made = self._api.post("collection", name=name, public=self._root.public)
+            made = self._api.post("collection", {"name": name, "public": self._root.public})
         except GirderError as error:
             if error.status not in (401, 403):
                 raise
@@ -183,7 +183,8 @@ class Folders:
         """Make a folder, or take the one of that name."""
         if not name:
             raise GirderError("a folder whose name is nothing but blanks cannot be in Girder", "give it another name")
-        made = self._api.post("folder", parentId=parent, parentType=kind, name=name, reuseExisting=True, **more)
+        about = {"parentId": parent, "parentType": kind, "name": name, "reuseExisting": True, **more}
+        made = self._api.post("folder", about)
         # Girder looks and makes in two steps, so that two programs may each have made one: both take the older one.
         return self._named(parent, kind, name) or str(made["_id"])
 

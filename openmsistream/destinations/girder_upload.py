@@ -28,9 +28,9 @@ class Uploads:
         """A new file in an item, or with an item of its own in a folder: `kind` says what the parent is."""
         about = {"parentType": kind, "parentId": parent, "name": name, "mimeType": media_type(name), "size": file.size}
         if file.size > PIECE:
-            return self._pieces(self._connection.post("file", **about), file, content)
+            return self._pieces(self._connection.post("file", about), file, content)
         body = next(content.pieces(), None)
-        made: FileThere = self._connection.post("file", body, **about)
+        made: FileThere = self._connection.post("file", about, body)
         return made
 
     def replace(self, there: str, file: File, content: Content) -> None:
@@ -63,7 +63,7 @@ class Uploads:
             try:
                 if tries.any and self._has_come(upload, offset, len(piece), file):
                     return {}
-                answer: FileThere = self._connection.post("file/chunk", piece, uploadId=upload, offset=offset)
+                answer: FileThere = self._connection.post("file/chunk", {"uploadId": upload, "offset": offset}, piece)
                 self._patience.answered()
                 return answer
             except (GirderError, Unreachable) as error:

@@ -124,7 +124,8 @@ class RemoteDestination:
         """Put a file in its place. Where the file system does not move over what is there, that has to go just before."""
         for attempt in range(_MOVES):
             try:
-                return self._files.mv(hidden, place)
+                self._files.mv(hidden, place)
+                return
             except Exception as error:
                 if attempt + 1 == _MOVES or not _is_about_what_is_there(error):
                     raise

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import logging
-import mimetypes
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
@@ -16,10 +13,11 @@ from openmsistream.errors import ConfigError
 from openmsistream.processing.file import File
 
 from . import s3_errors
-from .contract import DestinationError, Put
+from .contract import DestinationError, Put, Unreachable
 from .parts import MIB, Room, Senders, cut
 from .reading import whole
 from .s3_errors import Where
+from .s3_objects import LONGEST_KEY, crc32, described, is_object_of, key_of
 from .s3_settings import S3Settings, bucket_name
 
 log = logging.getLogger(__name__)
@@ -32,9 +30,6 @@ AT_ONCE = 64 * MIB
 
 _PART_THREADS = 4
 """Requests for parts side by side, over all files. Their parts are half of AT_ONCE, so that the next ones are read meanwhile."""
-
-_LONGEST_KEY = 1024
-"""Bytes in UTF-8 that S3 allows a key to have."""
 
 _PATIENT = {"retries": {"mode": "standard", "total_max_attempts": 5}, "connect_timeout": 10, "read_timeout": 300}
 """For files. A server may need minutes to put the parts of a large one together before it answers."""
@@ -58,11 +53,11 @@ class S3Destination:
     def __init__(self, bucket: str, settings: S3Settings | None = None) -> None:
         self.bucket = bucket_name(bucket)
         settings = settings or S3Settings()
-        self._where = Where(self.bucket, settings.endpoint_url)
-        self.client = _client(settings, self._where, _PATIENT)
-        self._quick = _client(settings, self._where, _QUICK)
+        self.client, self._quick = _clients(settings, Where(self.bucket, settings.endpoint_url))
+        self._where = Where(self.bucket, self.client.meta.endpoint_url)  # which AWS's settings may say as well
         self._room = Room(AT_ONCE)
         self._senders = Senders(_PART_THREADS)
+        self._left: list[dict[str, str]] = []  # uploads to be given up when the server answers again
 
     def __repr__(self) -> str:
         return f"<S3Destination {self._where}>"
@@ -91,22 +86,18 @@ class S3Destination:
         with self._told("give up an upload to"):
             _unless_denied(self._quick.abort_multipart_upload, **name, UploadId=begun["UploadId"])
 
-    def key_of(self, file: File) -> str:
-        """The key of the object that a file becomes."""
-        return f"{file.source.topic}/{file.path}"
-
     def exists(self, file: File, key: str | None = None) -> bool:
         """Is there an object of the file's key, size and digest? No, also where this account may not look."""
         with self._told("look into"):
-            found = _unless_denied(self.client.head_object, Bucket=self.bucket, Key=key or self.key_of(file))
-        return found is not None and _is(found, file)
+            found = _unless_denied(self.client.head_object, Bucket=self.bucket, Key=key or key_of(file))
+        return found is not None and is_object_of(found, file)
 
     def put(self, file: File, key: str | None = None) -> Put:
         """Make the file an object, under another key than its own if asked, unless that very object is there already."""
-        key = key or self.key_of(file)
-        if len(key.encode()) > _LONGEST_KEY:
+        key = key or key_of(file)
+        if len(key.encode()) > LONGEST_KEY:
             raise DestinationError(
-                f"{file.path} has too long a name for an object: with its topic more than {_LONGEST_KEY} bytes",
+                f"{file.path} has too long a name for an object: with its topic more than {LONGEST_KEY} bytes",
                 "shorten its path where it is sent from",
             )
         if self.exists(file, key):
@@ -133,7 +124,7 @@ class S3Destination:
         try:
             data = whole(file)
             with self._told("write to"):
-                self.client.put_object(**self._object(key), **_described(file), Body=data, ChecksumCRC32=_crc32(data))
+                self.client.put_object(**self._object(key), **described(file), Body=data, ChecksumCRC32=crc32(data))
         finally:
             self._room.give_back(taken)
 
@@ -141,13 +132,16 @@ class S3Destination:
         """All parts, some side by side, and then the object: until that nobody sees anything of it."""
         name = self._object(key)
         with self._told("write to"):
-            begun = self.client.create_multipart_upload(**name, **_described(file), ChecksumAlgorithm="CRC32")
+            begun = self.client.create_multipart_upload(**name, **described(file), ChecksumAlgorithm="CRC32")
         name["UploadId"] = begun["UploadId"]
         try:
             self._complete(file, name, self._send_parts(file, name))
         except BaseException:
-            self._give_up(file, name)
+            self._give_up(name)
             raise
+        left, self._left = self._left, []
+        for name in left:
+            self._give_up(name)
 
     def _send_parts(self, file: File, name: dict[str, str]) -> list[dict[str, Any]]:
         """What the server has to be told of each part, when all are there."""
@@ -187,18 +181,21 @@ class S3Destination:
 
     def _send_part(self, name: dict[str, str], number: int, data: bytes) -> dict[str, Any]:
         with self._told("write to"):
-            crc = _crc32(data)
+            crc = crc32(data)
             answer = self.client.upload_part(**name, PartNumber=number, Body=data, ChecksumCRC32=crc)
         known = {"ChecksumCRC32": crc} if "ChecksumCRC32" in answer else {}  # others need not understand it later
         return {"PartNumber": number, "ETag": answer["ETag"], **known}
 
-    def _give_up(self, file: File, name: dict[str, str]) -> None:
+    def _give_up(self, name: dict[str, str]) -> None:
         """Have the server drop what it has of a file; what failed before is the error, not this."""
         try:
             with self._told("give up an upload to"):
                 self._quick.abort_multipart_upload(**name)
+        except Unreachable:
+            self._left.append(name)
         except DestinationError as error:
-            log.warning("parts of %s may be left at the server until it drops unfinished uploads: %s", file.path, error)
+            key = name["Key"]
+            log.warning("parts of %s may be left at the server until it drops unfinished uploads: %s", key, error)
 
     def _object(self, key: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": key}
@@ -224,8 +221,8 @@ class S3Destination:
             raise s3_errors.unreachable(self._where, type(error).__name__, str(error)) from error
 
 
-def _client(settings: S3Settings, where: Where, manner: dict[str, Any]) -> Any:
-    """A client of boto3's; it may be used by many threads."""
+def _clients(settings: S3Settings, where: Where) -> tuple[Any, Any]:
+    """A patient and a quick client of boto3's; each may be used by many threads."""
     try:
         import boto3
         from botocore.config import Config
@@ -234,21 +231,26 @@ def _client(settings: S3Settings, where: Where, manner: dict[str, Any]) -> Any:
         raise ConfigError(
             "the transfer to S3 needs boto3, which is not installed", 'pip install "openmsistream[s3]"'
         ) from error
-    config = Config(
-        **manner, tcp_keepalive=True, max_pool_connections=32,
+    common = Config(
+        tcp_keepalive=True, max_pool_connections=32,
         request_checksum_calculation="when_required",  # ours are headers; boto3's are trailers, which many servers refuse
         s3={"payload_signing_enabled": True},
     )  # fmt: skip
     try:
         session = boto3.Session(settings.access_key_id, settings.secret_key_id, region_name=settings.region)
-        region = session.region_name or "us-east-1"  # servers other than AWS have none, but a signature names one
-        return session.client(
-            "s3", region_name=region, endpoint_url=settings.endpoint_url, verify=settings.ca_bundle, config=config
+        server = {
+            "region_name": session.region_name or "us-east-1",  # others than AWS have none, but a signature names one
+            "endpoint_url": settings.endpoint_url,
+            "verify": settings.ca_bundle,
+        }
+        patient, quick = (
+            session.client("s3", config=common.merge(Config(**manner)), **server) for manner in (_PATIENT, _QUICK)
         )
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(
             f"no client for {where} can be made: {error}", "look at section [s3] of the configuration"
         ) from error
+    return patient, quick
 
 
 def _unless_denied(call: Callable[..., dict[str, Any]], **arguments: str | int) -> dict[str, Any] | None:
@@ -261,29 +263,3 @@ def _unless_denied(call: Callable[..., dict[str, Any]], **arguments: str | int) 
         if error.response.get("Error", {}).get("Code") in ("AccessDenied", "403", "404", "NoSuchKey", "NotFound"):
             return None
         raise
-
-
-def _is(found: dict[str, Any], file: File) -> bool:
-    return bool(found["ContentLength"] == file.size and found["Metadata"].get("digest") == file.digest)
-
-
-def _crc32(data: bytes) -> str:
-    return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
-
-
-def _described(file: File) -> dict[str, Any]:
-    """What stands beside an object's bytes."""
-    metadata = {"digest": file.digest, "topic": file.source.topic}
-    if file.mtime_ns is not None:
-        seconds, rest = divmod(abs(file.mtime_ns), 1_000_000_000)
-        metadata["mtime"] = f"{'-' if file.mtime_ns < 0 else ''}{seconds}.{rest:09}"
-    return {"ContentType": content_type(file.name), "Metadata": metadata}
-
-
-_PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
-
-
-def content_type(name: str) -> str:
-    """The media type that a name stands for. Of data.csv.gz it is that of what it is packed by."""
-    kind, packed = mimetypes.guess_type(name)
-    return _PACKED.get(packed, "application/octet-stream") if packed else kind or "application/octet-stream"

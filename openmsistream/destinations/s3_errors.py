@@ -68,7 +68,7 @@ class Where:
 
     @property
     def server(self) -> str:
-        return self.endpoint or "AWS S3"
+        return self.endpoint or "S3"
 
     def __str__(self) -> str:
         return f"bucket {self.bucket} at {self.server}"

@@ -97,7 +97,7 @@ class OpenMSIStreamProducer:
             except BufferError:
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    self.logger.error("no room for another record to topic %s within %g s", topic_name, timeout)
+                    self.logger.error(f"no room for another record to topic {topic_name} within {timeout:g} s")
                     return False
                 self.poll(min(left, retry_sleep, _TURN))
         self._produced += 1

@@ -199,6 +199,10 @@ class ChunkConsumer:
             total += max(0, high - position)
         return total
 
+    def extents(self, partitions: Iterable[int]) -> Mapping[int, Extent]:
+        """What these partitions hold now. Raises Interrupted."""
+        return self._extents(self._client, [TopicPartition(self.topic, partition) for partition in partitions])
+
     def seek(self, partition: int, offset: int) -> None:
         """Read this partition again from here. Raises Interrupted."""
         try:

@@ -162,12 +162,13 @@ class _Telling:
         for kind in self._kinds:
             kind.producer.prepare(kind.channel.topic)
             kind.due = time.monotonic()
-        while not self._stopping.is_set():
+        stopping = False
+        while not stopping:
             for kind in self._kinds:
                 self._tell_when_due(kind)
             for producer in self._producers:
                 producer.poll()
-            self._stopping.wait(self._patience())
+            stopping = self._stopping.wait(self._patience())
         for kind in self._kinds:
             self._tell(kind)
         for producer in self._producers:

@@ -118,7 +118,7 @@ class ChunkProducer:
                 )
                 break
             except BufferError:  # only when a config file makes librdkafka's queue smaller than one chunk
-                self._client.poll(0.01)
+                self._serve(0.01)
                 if time.monotonic() > patience:
                     self._refused(Report(token, partition, cost, -1), KafkaError(KafkaError._QUEUE_FULL))
                     break
@@ -135,14 +135,14 @@ class ChunkProducer:
 
         To be asked again and again even when nothing is unacknowledged: this is when the client tells what it has met.
         """
-        self._client.poll(0.0 if self._reports else timeout)
+        self._serve(0.0 if self._reports else timeout)
         taken, self._reports = self._reports, []
         return taken
 
     @property
     def heard(self) -> bool:
         """Are there reports to be taken?"""
-        self._client.poll(0)
+        self._serve(0)
         return bool(self._reports)
 
     def release(self, report: Report) -> None:
@@ -153,12 +153,29 @@ class ChunkProducer:
 
     def flush(self, timeout: float) -> bool:
         """Wait until every record has its report, at most this many seconds; True when that is so."""
-        return self._client.flush(timeout) == 0
+        try:
+            return self._client.flush(timeout) == 0
+        except KafkaException as error:
+            self._heard(error)
+            return False
 
     def close(self) -> None:
         """End without waiting for what is unacknowledged."""
         self._client.purge()
-        self._client.flush(1.0)
+        self.flush(1.0)
+
+    def _serve(self, timeout: float) -> None:
+        """Have the client tell what it has met. A fatal error it does not tell but raise."""
+        try:
+            self._client.poll(timeout)
+        except KafkaException as error:
+            self._heard(error)
+
+    def _heard(self, error: KafkaException) -> None:
+        met = kafka_error(error)
+        if not met.fatal() and met.code() != KafkaError._FATAL:
+            raise error
+        self.connection.heard_fatal(met)
 
     def _report(self, token: object, partition: int, cost: int, error: KafkaError | None, message: Message) -> None:
         if error is None:

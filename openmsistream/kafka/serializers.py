@@ -132,7 +132,7 @@ def _deserializer(settings: Settings, setting: str) -> Deserialize:
             return None
         try:
             return convert(data)
-        except Unfit as error:
+        except (Unfit, UnicodeError) as error:  # the older client lets the second through
             raise SerializationError(
                 f"the {part} {_shown(data)} is not {form}, as {setting} = {name} ({settings.path}) has it: {error}",
                 f"name the {setting} in [consumer] that fits to what is written",

@@ -37,6 +37,7 @@ class SideProducer:
         self._properties = dict(properties)
         self._where = where
         self._connection = Connection(properties.get("bootstrap.servers", ""), silent=silent)
+        self._on_the_way = 0  # the client's own count has its errors in it, too
         self._waits_since = 0.0  # when there was nothing to wait for, or something was taken
         self._said: set[str] = set()
         try:
@@ -47,7 +48,7 @@ class SideProducer:
     @property
     def busy(self) -> bool:
         """Is anything on its way?"""
-        return len(self._client) > 0
+        return self._on_the_way > 0
 
     @property
     def away(self) -> bool:
@@ -69,13 +70,15 @@ class SideProducer:
     def send(self, topic: str, key: str | bytes, value: str | bytes) -> None:
         """Send one record. Trouble is said, not raised."""
         try:
-            if not self.busy:
-                self._waits_since = time.monotonic()
             self._client.produce(topic, value, key, on_delivery=self._reported)
         except BufferError:
             log.debug("the queue for topic %s is full; a record is left out", topic)
         except KafkaException as error:
             self._say(topic, words(kafka_error(error)))
+        else:
+            if not self.busy:
+                self._waits_since = time.monotonic()
+            self._on_the_way += 1
 
     def poll(self, timeout: float = 0.0) -> None:
         """Hear what became of records."""
@@ -89,6 +92,7 @@ class SideProducer:
         self._client.flush(0.1)
 
     def _reported(self, error: KafkaError | None, message: Message) -> None:
+        self._on_the_way -= 1
         self._waits_since = time.monotonic()
         if error is None:
             self._connection.answered()

@@ -15,7 +15,7 @@ from openmsistream.errors import OpenMSIStreamError
 from openmsistream.ledger import lists, processed_csv
 from openmsistream.ledger.database import reader
 from openmsistream.ledger.processed_csv import IN_PROGRESS, IN_PROGRESS_HEADER, PROCESSED_HEADER, Unfinished
-from openmsistream.ledger.received import ReceivedFile, delivered, each_failure, failure
+from openmsistream.ledger.received import delivered, each_failure, failure
 from openmsistream.transfer.incoming import Incoming
 from openmsistream.transfer.rows import Rows
 
@@ -40,9 +40,9 @@ class Listed:
         """The two files."""
         to = self.results_to
         done = processed_csv.results_name(to) if to else processed_csv.processed_name(self.topic, self.group)
-        unfinished = processed_csv.in_progress_name(self.topic, self.group)
+        on_the_way = processed_csv.in_progress_name(self.topic, self.group)
         return lists.Pair(
-            self.folder / done, PROCESSED_HEADER, self.folder / unfinished, IN_PROGRESS_HEADER, "files are processed"
+            self.folder / done, PROCESSED_HEADER, self.folder / on_the_way, IN_PROGRESS_HEADER, "files are processed"
         )
 
 
@@ -55,7 +55,7 @@ class ProcessingLists:
     def __init__(self, rows: Rows, listed: Listed, begun: Callable[[], list[Incoming]]) -> None:
         self._ledger = rows.ledger
         self._begun = begun
-        self._fails_as = FAILED if listed.results_to is None else UNCOMPUTED
+        self._fails_as = fails_as(listed.results_to)
         self._lists = lists.Lists(rows.ledger, listed.pair, rows.turn)
         self._on_the_way: dict[str, Unfinished] = {}
         self._looked = 0.0
@@ -92,7 +92,7 @@ class ProcessingLists:
 
     def _rows_now(self) -> Iterator[str]:
         self._looked = time.time()
-        self._on_the_way = {i.path: _unfinished(i) for i in self._begun()}
+        self._on_the_way = {i.path: unfinished(i) for i in self._begun()}
         return self._rows(self._on_the_way)
 
     def _rows_at_the_end(self) -> Iterator[str]:
@@ -101,8 +101,8 @@ class ProcessingLists:
     def _rows(self, on_the_way: Mapping[str, Unfinished]) -> Iterator[str]:
         """What is on its way, then what failed and is not on its way again."""
         yield from processed_csv.in_progress_rows(on_the_way.values())
-        failed = (row for row in each_failure(self._known, self._ledger.stream) if row.path not in on_the_way)
-        yield from processed_csv.in_progress_rows(map(self._failed, failed))
+        failed = failed_files(self._known, self._ledger.stream, self._fails_as)
+        yield from processed_csv.in_progress_rows(file for file in failed if file.path not in on_the_way)
 
     def _has_ended(self, path: str) -> bool:
         """Has the ledger heard of it since it was on its way?"""
@@ -110,13 +110,21 @@ class ProcessingLists:
         rows = (delivered(self._known, stream, path), failure(self._known, stream, path))
         return any(row is not None and row.updated >= self._looked for row in rows)
 
-    def _failed(self, row: ReceivedFile) -> Unfinished:
-        kind = row.kind or FAILED
-        status = self._fails_as if kind == FAILED else kind
-        return Unfinished(row.path, status, row.chunks, row.began or row.updated, row.updated)
+
+def fails_as(results_to: str | None) -> str:
+    """The status of a file on which the code failed: a reproducer's failed to compute its result."""
+    return FAILED if results_to is None else UNCOMPUTED
 
 
-def _unfinished(incoming: Incoming) -> Unfinished:
+def failed_files(connection: sqlite3.Connection, stream: int, fails_as: str) -> Iterator[Unfinished]:
+    """The files that failed and were not processed since."""
+    for row in each_failure(connection, stream):
+        status = fails_as if row.kind in (None, FAILED) else row.kind
+        yield Unfinished(row.path, status, row.chunks, row.began or row.updated, row.updated)
+
+
+def unfinished(incoming: Incoming) -> Unfinished:
+    """A file that is on its way or with somebody's code."""
     done, size = incoming.reassembly, incoming.reassembly.size
     chunks = done.count or done.chunks
     if done.count is None and size and done.received:

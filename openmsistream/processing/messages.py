@@ -33,6 +33,9 @@ class ControlledMessageProcessor(Runnable, Announcer):
     anything else, or raises, comes again after a restart of the same `consumer_group_id`, and those above it that are dealt
     with do not. With "create_new" (or None) the group is one that nobody had before, which begins where
     `auto.offset.reset` says. `filepath_regex` lets through chunks of files whose path matches from its start.
+
+    The method has to return within `max.poll.interval.ms` (five minutes, where nothing else is said): after that the group
+    gives the partition to another member. For work that takes longer there is `DataFileStreamProcessor`.
     """
 
     DEF_N_THREADS: ClassVar[int] = 2
@@ -110,8 +113,8 @@ class ControlledMessageProcessor(Runnable, Announcer):
         """Run the hook on a record; whatever it raises is logged, and the record is held."""
         try:
             return self._process_message(self.lock, message) is True
-        except Exception:
-            self.logger.exception("the record at %s failed", place_of(message.record))
+        except Exception as error:  # the logger may be one of openmsitoolbox, which takes no further arguments
+            self.logger.error(f"the record at {place_of(message.record)} failed", exc_info=error)
             return False
 
     def before_commit(self, within: float) -> bool:

@@ -19,6 +19,7 @@ from openmsistream.program import options, run
 from openmsistream.program.logs import log_file
 from openmsistream.program.runnable import Runnable
 from openmsistream.transfer.command_lines import GIVE_UP_AFTER
+from openmsistream.transfer.incoming import Incoming
 from openmsistream.transfer.lanes import Tally
 from openmsistream.transfer.reader import Committing, Reader
 from openmsistream.transfer.receiving import Receiving
@@ -32,6 +33,8 @@ from .data_file import DownloadDataFile, type_for
 from .engine import Processing, ProcessingOptions
 from .file import File
 from .keeping import MODES
+from .lists import fails_as
+from .registry import FileRegistry
 from .stage import Callbacks, Patience
 from .work import Caller, Outcome, Result
 
@@ -277,6 +280,15 @@ class DataFileStreamProcessor(RemembersArguments, Runnable):
     def recent_processed_filepaths(self) -> list[Path]:
         """The relative paths of the last files that were processed."""
         return [Path(path) for path in self._tally.recent[-self.N_RECENT_FILES :]]
+
+    @property
+    def file_registry(self) -> FileRegistry:
+        """The files that are on their way, have failed or were processed, as tables to be read."""
+        return FileRegistry(self._options.reader().ledger_path, self._begun, fails_as(self.producer_topic_name))
+
+    def _begun(self) -> list[Incoming]:
+        receiving = self._engine.receiving if self._engine is not None else None
+        return [] if receiving is None else receiving.begun
 
     @property
     def files_in_progress_by_path(self) -> Mapping[Path, Any]:

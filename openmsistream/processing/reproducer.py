@@ -176,7 +176,7 @@ class Results:
         self, consumer: ChunkConsumer, commits: Mapping[int, Commit], ended: Sequence[Finished], within: float
     ) -> list[tuple[Finished, str]]:
         deadline = time.monotonic() + within
-        going, refused = list(ended), []
+        going, refused = [f for f in ended if isinstance(f.result, Result)], []
         while going or commits:
             results = [finished.result for finished in going if isinstance(finished.result, Result)]
             try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from openmsistream.files.reassembly import Contradiction
+from openmsistream.ledger.received import ReceivedFile
 from openmsistream.transfer.disk import Target
 from openmsistream.transfer.finishing import ending_of
 from openmsistream.transfer.incoming import AtWork, Incoming, WrongDigest
@@ -159,12 +160,11 @@ class ProcessingStage:
 
     def drain(self, timeout: float) -> bool:
         """Begin nothing more and wait for what is running; what goes on then runs again next time, and is not to blame."""
+        self._attempts.clear()
         with self._changed:
             self._ending = True
             self._changed.notify_all()
-            ended = self._changed.wait_for(lambda: not self._running or self.error is not None, timeout)
-        self._attempts.clear()
-        return ended
+            return self._changed.wait_for(lambda: not self._running or self.error is not None, timeout)
 
     def hand_over(self, timeout: float) -> bool:
         """Nobody waits for somebody's code."""
@@ -195,6 +195,9 @@ class ProcessingStage:
             caller.close()
         for thread in self._threads:
             thread.join(0.5)  # one that is in somebody's code cannot be ended; it touches nothing of ours any more
+
+    def kept(self, row: ReceivedFile) -> Incoming | None:
+        return self._keeping.kept(row)
 
     # -- for whoever wants to see, from other threads --------
 

@@ -30,7 +30,9 @@ def _at_work(file: LiveFile, now: float) -> FileStatus:
         return replace(status, why="its run has ended; that is about to be committed")
     if file.until is not None:
         when = f"in {duration(file.until - now)}" if file.until > now else "as soon as a worker is free"
-        return replace(status, why=f"attempt {file.attempts} has failed: {file.reason}; tried again {when}", since=file.until)
+        return replace(
+            status, why=f"attempt {file.attempts} has failed: {file.reason}; tried again {when}", since=file.until
+        )
     return replace(status, why=f"all of it has come, {size(file.bytes)}; {file.reason or 'it waits for a worker'}")
 
 

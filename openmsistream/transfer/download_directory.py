@@ -72,6 +72,7 @@ class DataFileDownloadDirectory(Runnable, Announcer):
         Gives the numbers of records read, of records used, of files delivered, and the paths of the last of these.
         """
         what = self._options
+        self._tally = Tally()
         with announcing(self, self._common, self._settings, what.root, what.topic):
             for warning in self._settings.warnings:
                 log.warning("%s", warning)

@@ -129,6 +129,10 @@ class Finisher:
         """It is being finished."""
         return incoming.at_work("finishing")
 
+    def kept(self, row: ReceivedFile) -> Incoming | None:
+        """What failed is kept nowhere."""
+        return None
+
     def close(self) -> None:
         """End after what is being finished now; what is only lined up is received again by whoever reads next."""
         with self._changed:
@@ -277,9 +281,8 @@ class Finisher:
             return self._superseded(incoming, target, folder)
         ending = Ending.UNCHANGED
         if incoming.fd >= 0:
-            incoming.close()
             try:
-                target.replace(folder, incoming.part, incoming.name)
+                incoming.put_in_place(target, folder)
             except OSError as error:
                 return self._os_failed(incoming, target, error, rows)
             ending = Ending.DELIVERED

@@ -242,6 +242,12 @@ class Incoming:
             os.close(self.fd)
             self.fd = -1
 
+    def put_in_place(self, target: Target, folder: Folder) -> None:
+        """Its part becomes the file of its name, in place of what is there."""
+        self.close()
+        target.replace(folder, self.part, self.name)
+        self._on_disk = False
+
     def discard(self, target: Target) -> None:
         """Let go of it, of its part, and of its room in memory."""
         self.given_up = True

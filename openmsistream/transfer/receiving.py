@@ -573,15 +573,31 @@ class Receiving:
         }
         return self._aside.places(held, lambda size: self._space.would_fit(size, self._promised))
 
+    def _is_free(self, row: ReceivedFile) -> bool:
+        """May this file, which failed, be tried again now? It is not at work, and all its partitions are ours."""
+        is_at_work = row.generation in self._incoming or row.generation in self._finishing
+        return not is_at_work and row.firsts.keys() <= self.lanes.keys()
+
+    def run_kept(self, row: ReceivedFile) -> bool:
+        """Try a file that failed again from where it is kept, or list it as gone: the topic no longer holds it.
+
+        False when that cannot be now. No offset is held by it, since nothing could be read there after a restart.
+        """
+        if not self._is_free(row) or self._stage.full:
+            return False
+        kept = self._stage.kept(row)
+        if kept is None:
+            self._incomplete.gone(row.partition, row.first_offset, row.generation, row.path, "all of it")
+            return True
+        self._lately.forget(row.generation)
+        self._finishing[row.generation] = kept
+        self._stage.submit(kept)
+        return True
+
     def fetch_again(self, row: ReceivedFile) -> bool:
         """Have a file that failed fetched again from the topic; False when that cannot be now."""
         firsts = row.firsts
-        if (
-            row.generation in self._incoming
-            or row.generation in self._finishing
-            or not firsts.keys() <= self.lanes.keys()
-            or any(self.lanes[p].progress.full for p in firsts)
-        ):
+        if not self._is_free(row) or any(self.lanes[p].progress.full for p in firsts):
             return False
         for partition, offset in firsts.items():
             self.lanes[partition].progress.begin(offset)

@@ -138,14 +138,21 @@ class Session:
             self._say_members()
 
     def _take_requests(self) -> None:
-        """Fetch again what failed and somebody asked for; what stands in partitions of other readers has to wait."""
+        """Fetch again what failed and somebody asked for; what stands in partitions of other readers has to wait.
+
+        What the topic no longer holds is taken from where it is kept. To go back there would end this session.
+        """
         known, taken = self._reader.known, []
         paths = asked(known, self._asked_after)
         self._asked_after = paths[-1] if paths else ""
-        for path in paths:
-            row = failure(known, self._reader.ledger.stream, path)
+        rows = {path: failure(known, self._reader.ledger.stream, path) for path in paths}
+        ours = self.receiving.lanes.keys() & {p for row in rows.values() if row is not None for p in row.firsts}
+        held = self.consumer.extents(ours) if ours else {}
+        for path, row in rows.items():
             if row is None:
                 taken.append(path)
+            elif any(p in held and offset < held[p].oldest for p, offset in row.firsts.items()):
+                taken += [path] if self.receiving.run_kept(row) else []
             elif self.receiving.fetch_again(row):
                 taken.append(path)
                 log.info("%s is fetched again, as asked for", path)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from openmsistream.ledger.received import ReceivedFile
+
 from .disk import Target
 from .incoming import AtWork, Incoming
 
@@ -77,6 +79,10 @@ class Stage(Protocol):
 
     def at_work(self, incoming: Incoming) -> AtWork:
         """What is being done with this file; may be asked by any thread."""
+        ...
+
+    def kept(self, row: ReceivedFile) -> Incoming | None:
+        """A file that failed, from where it is kept, to be submitted once more; None when it is not."""
         ...
 
     def close(self) -> None:

@@ -86,6 +86,7 @@ class DataFileUploadDirectory(Runnable, Announcer):
             self._root, topic, chunk_size, self._regex, self._lag, self._polling, upload_existing, n_threads,
             self._wish, self._common.state_dir, self._wire_fields, self._select,
         )  # fmt: skip
+        self._uploader = None
         with announcing(self, self._common, self._settings, self._root, topic):
             self._warn()
             self._uploader = uploader = Uploader(what, self._settings)

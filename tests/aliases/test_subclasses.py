@@ -152,3 +152,10 @@ def test_an_error_that_is_logged_with_a_type_is_raised(tmp_path: Path, config: P
         pytest.raises(ValueError, match="no such laboratory"),
     ):
         upload.logger.error("no such laboratory", exc_type=ValueError)  # type: ignore[call-arg]
+
+
+def test_an_error_that_is_logged_is_raised_again_where_that_is_asked_for(tmp_path: Path, config: Path) -> None:
+    with DataFileUploadDirectory(tmp_path, config) as upload:
+        upload.logger.error("it failed", exc_info=KeyError("x"))
+        with pytest.raises(KeyError):
+            upload.logger.error("it failed", exc_info=KeyError("x"), reraise=True)  # type: ignore[call-arg]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from openmsistream.config import Settings
+from openmsistream.config import Settings, load
 from openmsistream.config.announcements import announcements
 from openmsistream.errors import ConfigError
 
@@ -92,3 +92,10 @@ def test_a_property_that_is_in_no_list_is_told(read: Read) -> None:
 def test_the_secrets_of_all_sections_are_known(read: Read) -> None:
     settings = read(BROKER + "sasl.password = $PW\n[s3]\nsecret_key_id = abc\n", PW="hush")
     assert settings.secrets == {"hush", "abc"}
+
+
+@pytest.mark.parametrize("name", ["heartbeat", "log"])
+def test_the_packaged_configurations_for_one_purpose_can_be_used(name: str) -> None:
+    settings = load(f"local_broker_test_{name}s", environ={"LOCAL_KAFKA_BROKER_BOOTSTRAP_SERVERS": "a:1"})
+    found = announcements(settings, name).client.properties
+    assert (found["bootstrap.servers"], found["linger.ms"], found["compression.type"]) == ("a:1", "100", "lz4")

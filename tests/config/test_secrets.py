@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from openmsistream.commands import config as command
 from openmsistream.config import Settings, mask
-from openmsistream.config.secret import HIDDEN
+from openmsistream.config.secret import HIDDEN, hidden
 from openmsistream.config.show import as_dict, as_lines
 
 Load = Callable[..., Settings]
@@ -123,3 +123,19 @@ def test_show_prints_json_for_programs(capsys: pytest.CaptureFixture[str], path:
     assert answer["admin"]["sasl.password"]["value"] == HIDDEN
     assert answer["sections"] == {"s3": {"region": "eu", "secret_key_id": HIDDEN}}
     assert len(answer["warnings"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("with open-sesame inside", f"with {HIDDEN} inside"),
+        ("password: x, user: y", f"password: {HIDDEN}, user: y"),
+        ('{"api_key": "abc", "n": 1}', f'{{"api_key": {HIDDEN}, "n": 1}}'),
+        ("get https://me:x@h/a", f"get https://{HIDDEN}@h/a"),
+        ("-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\nbehind", f"{HIDDEN}\nbehind"),
+        ("the topic short has 4 partitions", "the topic short has 4 partitions"),
+        ("credentials refused: look at them", "credentials refused: look at them"),
+    ],
+)
+def test_in_a_text_known_secrets_and_what_looks_like_one_are_hidden(text: str, shown: str) -> None:
+    assert hidden(text, {"open-sesame", "short"}) == shown

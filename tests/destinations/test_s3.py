@@ -20,6 +20,7 @@ from openmsistream.destinations import s3
 from openmsistream.destinations.contract import DestinationError, Put, Unreachable
 from openmsistream.destinations.parts import MIB, MOST_PARTS, PART_SIZE, part_size
 from openmsistream.destinations.s3 import S3Destination
+from openmsistream.destinations.s3_objects import content_type
 from openmsistream.files import digest
 from openmsistream.testing.destinations import Trial
 
@@ -74,7 +75,7 @@ def test_beside_the_bytes_stand_digest_topic_time_and_type(
      ("a.no-such-ending", "application/octet-stream")],
 )  # fmt: skip
 def test_the_type_is_told_by_the_name(name: str, kind: str) -> None:
-    assert s3.content_type(name) == kind
+    assert content_type(name) == kind
 
 
 def test_a_time_before_1970_is_told_too(moto_server: S3Server, trial_at: At) -> None:
@@ -150,11 +151,11 @@ def test_parts_grow_with_the_file_so_that_it_fits_into_as_many_as_are_allowed() 
         assert part_size(size) % MIB == 0
 
 
-def test_a_file_larger_than_the_memory_allowed_goes_through_it(gate: Gateway, trial_at: At) -> None:
-    """A process of its own, whose memory is measured: 400 MB on disk, and one in memory that is not copied."""
+def test_memory_is_bounded_and_what_is_in_memory_is_not_copied(gate: Gateway, tmp_path: Path) -> None:
+    """A process of its own, whose memory is measured: 30 MB in memory, then 400 MB on disk."""
     bucket = gate.bucket()
     script = f"""
-        import resource, sys, tempfile
+        import resource, sys
         from pathlib import Path
         from openmsistream.destinations.s3 import S3Destination
         from openmsistream.destinations.s3_settings import S3Settings
@@ -164,29 +165,31 @@ def test_a_file_larger_than_the_memory_allowed_goes_through_it(gate: Gateway, tr
         def peak():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
+        source = Source("topic", 0, 0, "g")
         destination = S3Destination({bucket!r}, S3Settings({KEY!r}, {SECRET!r}, {gate.url!r}))
-        destination.check()
+        destination.put(File("small", source, size=1, digest=digest.of(b"x"), data=b"x"))
+
+        data = bytes(30_000_000)
+        said = digest.of(data)
         before = peak()
-        size, place = 400_000_000, Path(tempfile.mkdtemp()) / "large"
+        destination.put(File("kept", source, size=len(data), digest=said, data=data))
+        print((peak() - before) // 1_000_000)
+
+        size, place = 400_000_000, Path({str(tmp_path)!r}) / "large"
         hasher = digest.new()
         with place.open("wb") as large:
             large.truncate(size)
         for _ in range(400):
             hasher.update(bytes(1_000_000))
-        source = Source("topic", 0, 0, "g")
-        destination.put(File("large", source, size=size, digest=digest.text_of(hasher), place=place))
-        place.unlink()
-        print((peak() - before) // 1_000_000)
-        data = bytes(30_000_000)
         before = peak()
-        destination.put(File("kept", source, size=len(data), digest=digest.of(data), data=data))
+        destination.put(File("large", source, size=size, digest=digest.text_of(hasher), place=place))
         print((peak() - before) // 1_000_000)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    on_disk, in_memory = (int(word) for word in done.stdout.split())
-    assert on_disk < 110, "MB beyond those of a started client"
+    in_memory, on_disk = (int(word) for word in done.stdout.split())
     assert in_memory < 10
+    assert on_disk < 110
     assert head_size(gate, bucket) == 400_000_000
 
 
@@ -260,6 +263,7 @@ def test_a_server_killed_in_the_middle_of_a_file_leaves_what_was_there(
     trial.expect(before, b"the version before")
     trial.put(after)
     trial.expect(after, after.read_bytes())
+    assert own_gate.unfinished(bucket_of(trial)) == []
 
 
 def test_a_server_that_is_back_soon_is_not_noticed(own_gate: Gateway, trial_at: At, in_parts: None) -> None:

@@ -96,9 +96,21 @@ def test_keys_of_a_profile_are_found_as_aws_does(
         destination.check()
 
 
+def test_without_a_server_it_is_aws() -> None:
+    with S3Destination("abc", S3Settings("k", "s", region="eu-central-1")) as destination:
+        assert repr(destination) == "<S3Destination bucket abc at https://s3.eu-central-1.amazonaws.com>"
+
+
+def test_a_server_from_the_environment_is_found_and_named(gate: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", gate.url)
+    with S3Destination(gate.bucket(), S3Settings(KEY, SECRET)) as destination:
+        destination.check()
+        assert repr(destination).endswith(f"at {gate.url}>")
+
+
 def test_a_profile_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(ConfigError, match=r"no client for bucket abc at AWS S3 can be made: .*\(nobody\)"):
+    with pytest.raises(ConfigError, match=r"no client for bucket abc at S3 can be made: .*\(nobody\)"):
         S3Destination("abc")
 
 

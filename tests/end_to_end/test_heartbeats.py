@@ -5,13 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import re
+import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from lab import Lab, expect, put
 
+from openmsistream.program.run import wait_until
+from openmsistream.program.runnable import Runnable
 from openmsistream.transfer.download_directory import DataFileDownloadDirectory
 from openmsistream.transfer.upload_directory import DataFileUploadDirectory
 
@@ -42,24 +46,27 @@ def total(beats: Told, field: str) -> int:
     return sum(value[field] for _, value in beats)
 
 
-def test_what_an_upload_and_a_download_did_is_told_from_start_to_end(lab: Lab) -> None:
+def test_heartbeats_tell_what_an_upload_and_a_download_did(lab: Lab) -> None:
     put(lab.source, "a.dat", b"x" * 1000)
     put(lab.source, "b.dat", b"y" * 600_000)
-    up = lab.upload_program("--upload_existing", *options(lab))
-    up.wait_for("first start")
-    expect(lambda: len(lab.records()) == 3)
+    up = lab.upload_program("--upload_existing", *options(lab, every=0.5))
+    up.wait_for("made topic .*-logs")
+    expect(lambda: total(told(lab, "beats"), "n_bytes_produced") == 601_000)
     assert up.stop() == 0
     sent = told(lab, "beats")
-    assert [key for key, _ in sent] == ["me_heartbeat"] * 2
+    assert {key for key, _ in sent} == {"me_heartbeat"}
     assert total(sent, "n_messages_produced") == 3
-    assert total(sent, "n_bytes_produced") == 601_000
 
-    down = lab.download_program(*options(lab))
-    expect(lambda: (lab.target / "b.dat").exists() and (lab.target / "a.dat").exists())
+    down = lab.download_program(*options(lab, every=0.5))
+
+    def received() -> dict[str, int]:
+        fields = [f"n_{what}_{done}" for what in ("messages", "bytes") for done in ("read", "processed")]
+        return {field: sum(value.get(field, 0) for _, value in told(lab, "beats")) for field in fields}
+
+    whole = {"n_messages_read": 3, "n_messages_processed": 3, "n_bytes_read": 601_000, "n_bytes_processed": 601_000}
+    expect(lambda: received() == whole)
     assert down.stop() == 0
-    received = told(lab, "beats")[2:]
-    assert [total(received, f"n_{what}") for what in ("messages_read", "messages_processed")] == [3, 3]
-    assert [total(received, f"n_{what}") for what in ("bytes_read", "bytes_processed")] == [601_000, 601_000]
+    assert received() == whole
 
 
 def test_heartbeats_keep_their_interval_while_idle_and_while_busy(lab: Lab) -> None:
@@ -70,7 +77,7 @@ def test_heartbeats_keep_their_interval_while_idle_and_while_busy(lab: Lab) -> N
     assert up.stop() == 0
     times = [datetime.fromisoformat(value["timestamp"]) for _, value in told(lab, "beats")]
     gaps = [later - earlier for earlier, later in pairwise(times)]
-    assert max(gaps) < timedelta(seconds=2)  # the machine may be busy with others
+    assert max(gaps) < timedelta(seconds=3)  # the machine may be busy with others
     assert sorted(gaps)[len(gaps) // 2] < timedelta(seconds=0.7)
 
 
@@ -90,7 +97,6 @@ def test_what_a_program_says_is_on_the_topic_without_secrets(lab: Lab) -> None:
     )
     messages = [text for _, value in logs for text in value["messages"]]
     assert f"made topic {lab.topic}" in messages
-    assert "stopping" in messages
     assert not any("hunter22" in text for text in messages)
 
 
@@ -139,23 +145,25 @@ def test_a_section_that_cannot_be_used_is_refused_at_the_start(lab: Lab) -> None
 
 
 def test_the_classes_tell_of_themselves_too_and_have_a_name(lab: Lab) -> None:
-    put(lab.source, "a.dat", b"x")
-    for program, run in (
-        (
-            DataFileUploadDirectory(lab.source, lab.config, heartbeat_topic_name=f"{lab.topic}-beats", update_secs=-1),
-            lambda program: program.upload_files_as_added(lab.topic),
-        ),
-        (
-            DataFileDownloadDirectory(
-                lab.target, lab.config, lab.topic, heartbeat_topic_name=f"{lab.topic}-beats", update_secs=-1
-            ),
-            lambda program: program.reconstruct(),
-        ),
-    ):
-        with program:
-            program.control_command_queue.put("q")
-            run(program)
-    names = [re.fullmatch(r"(\w+)-.+-[0-9a-f]{8}_heartbeat", key) for key, _ in told(lab, "beats")]
-    assert [found and found[1] for found in names] == ["DataFileUploadDirectory"] * 2 + [
-        "DataFileDownloadDirectory"
-    ] * 2
+    at(lab, "beats").make_topic()
+    topic, config = lab.topic, lab.config
+    wanted: dict[str, Any] = {"heartbeat_topic_name": f"{topic}-beats", "update_secs": -1}
+    with DataFileUploadDirectory(lab.source, config, **wanted) as upload:
+        run_until_told(lab, upload, lambda: upload.upload_files_as_added(topic))
+    with DataFileDownloadDirectory(lab.target, config, topic, **wanted) as download:
+        run_until_told(lab, download, download.reconstruct)
+    found = [re.fullmatch(r"(\w+)-.+-[0-9a-f]{8}_heartbeat", key) for key, _ in told(lab, "beats")]
+    assert {name and name[1] for name in found} == {"DataFileUploadDirectory", "DataFileDownloadDirectory"}
+
+
+def run_until_told(lab: Lab, program: Runnable, run: Callable[[], object]) -> None:
+    """Run a program until it has said who it is."""
+
+    def end() -> None:
+        wait_until(lambda: any(type(program).__name__ in key for key, _ in told(lab, "beats")), 30)
+        program.control_command_queue.put("q")
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    run()
+    ending.join()

@@ -73,7 +73,7 @@ def test_a_file_that_kills_the_program_three_times_is_listed_and_the_others_are_
         program = processor(lab, ran, OMS_DIES_AT="killer.dat")
         assert program.ends(30) == -9
     last = processor(lab, ran, OMS_DIES_AT="killer.dat")
-    last.wait_for("killer.dat was not delivered: .*died 3 times")
+    last.wait_for("killer.dat .*died 3 times")
     assert last.stop() == 0
     assert ended(ran).keys() == {"good.dat 5"}
     assert lines(ran).count("killer.dat began") == 3
@@ -82,7 +82,7 @@ def test_a_file_that_kills_the_program_three_times_is_listed_and_the_others_are_
 def test_two_processes_of_one_group_share_the_files(lab: Lab) -> None:
     lab.make_topic(4)
     ran = [lab.place / "one", lab.place / "two"]
-    programs = [processor(lab, file, file.name) for file in ran]
+    programs = [processor(lab, file, f"{file.name}-output") for file in ran]
     for program in programs:
         program.wait_for("files are shared with 1 other")
     sizes = {f"{n}.dat": n for n in range(100)}

@@ -83,7 +83,14 @@ def people(place: Path) -> None:
         file.write_text(json.dumps(keys))
 
 
+def end_with_whoever_started_it() -> None:
+    """Standard input ends when that process does."""
+    sys.stdin.read()
+    os._exit(0)
+
+
 def main(port: int, place: Path) -> None:
+    threading.Thread(target=end_with_whoever_started_it, daemon=True).start()
     stand_in()
     kept = Kept(place / "database")
     kept.read()

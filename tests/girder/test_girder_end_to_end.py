@@ -29,7 +29,9 @@ def held(lab: Lab, catalogue: Catalogue, path: str) -> bytes | None:
     return catalogue.girder.content(f"/collection/{catalogue.name}/{catalogue.name}/{lab.topic}/{path}")
 
 
-def test_files_of_a_folder_are_in_girder_and_a_second_run_in_processes_sends_nothing(lab: Lab, catalogue: Catalogue) -> None:
+def test_files_of_a_folder_are_in_girder_and_a_second_run_in_processes_sends_nothing(
+    lab: Lab, catalogue: Catalogue
+) -> None:
     files = {"a.txt": b"1", "run 1/empty": b"", "run 1/ü/b.bin": os.urandom(3_000_000)}
     for path, content in files.items():
         put(lab.source, path, content)

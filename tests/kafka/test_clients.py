@@ -76,7 +76,7 @@ def test_what_one_client_produces_another_consumes(lab: Lab, strings: Path) -> N
     producer.close()
     assert answers == [(None, hex(id(producer)), {"extra": 1})]
 
-    consumer = OpenMSIStreamConsumer.from_file(strings, group_id="g")
+    consumer = OpenMSIStreamConsumer.from_file(strings, group_id=lab.topic)
     consumer.subscribe([lab.topic])
     messages = [next_of(consumer) for _ in range(4)]
     assert [(m.key(), m.value()) for m in messages] == [("k1", "v1"), ("k2", None), ("k3", "v3"), ("k4", "v4")]
@@ -86,23 +86,23 @@ def test_what_one_client_produces_another_consumes(lab: Lab, strings: Path) -> N
     consumer.commit(last, asynchronous=False)
     consumer.close()
     consumer.close()
-    assert lab.committed("g") == [4]
+    assert lab.committed(lab.topic) == [4]
 
 
 def test_offsets_are_committed_as_they_are_given(lab: Lab, strings: Path) -> None:
-    consumer = OpenMSIStreamConsumer.from_file(strings, group_id="g")
+    consumer = OpenMSIStreamConsumer.from_file(strings, group_id=lab.topic)
     consumer.commit(offsets=[TopicPartition(lab.topic, 0, 7)], asynchronous=False)
     with pytest.raises(ValueError, match=r"^commit takes either message or offsets$"):
         consumer.commit()
     consumer.close()
-    assert lab.committed("g") == [7]
+    assert lab.committed(lab.topic) == [7]
 
 
 def test_chunks_of_files_have_the_attributes_that_programs_read(lab: Lab) -> None:
     lab.make_topic()
     lab.produce(*map(record_of, chunks("sub/a.dat", b"abcdefg", 3)))
     group = ConsumerAndProducerGroup(
-        lab.config_file("chunks", consumer=CHUNKS), consumer_topic_name=lab.topic, consumer_group_id="g"
+        lab.config_file("chunks", consumer=CHUNKS), consumer_topic_name=lab.topic, consumer_group_id=lab.topic
     )
     consumer = group.get_new_subscribed_consumer()
     messages = [next_of(consumer) for _ in range(3)]
@@ -136,7 +136,7 @@ def test_records_may_be_chosen_by_path_and_by_key(lab: Lab) -> None:
 
 def test_a_group_may_be_read_from_the_beginning_again(lab: Lab, strings: Path) -> None:
     lab.produce((b"k", b"one", ()), (b"k", b"two", ()))
-    group = ConsumerAndProducerGroup(strings, consumer_topic_name=lab.topic, consumer_group_id="g")
+    group = ConsumerAndProducerGroup(strings, consumer_topic_name=lab.topic, consumer_group_id=lab.topic)
     consumer = group.get_new_subscribed_consumer()
     consumer.commit(offsets=[TopicPartition(lab.topic, 0, 2)], asynchronous=False)
     consumer.close()
@@ -152,7 +152,7 @@ def test_every_new_group_is_another_one(strings: Path) -> None:
 
 def test_a_record_that_cannot_be_read_is_told_and_the_next_one_can(lab: Lab, strings: Path) -> None:
     lab.produce((b"k", b"\xff\xfe", ()), (b"k", b"good", ()))
-    consumer = OpenMSIStreamConsumer.from_file(strings, group_id="g")
+    consumer = OpenMSIStreamConsumer.from_file(strings, group_id=lab.topic)
     consumer.subscribe([lab.topic])
     with pytest.raises(Unreadable) as caught:
         expect(lambda: consumer.get_next_message(0.2) is not None, 30)
@@ -164,7 +164,7 @@ def test_a_record_that_cannot_be_read_is_told_and_the_next_one_can(lab: Lab, str
 def test_a_record_that_is_no_chunk_is_told_where_chunks_are_named(lab: Lab) -> None:
     lab.make_topic()
     lab.produce((b"k", b"text", ()))
-    consumer = OpenMSIStreamConsumer.from_file(lab.config_file("chunks", consumer=CHUNKS), group_id="g")
+    consumer = OpenMSIStreamConsumer.from_file(lab.config_file("chunks", consumer=CHUNKS), group_id=lab.topic)
     consumer.subscribe([lab.topic])
     with pytest.raises(Unreadable, match=r"is no chunk of a file: it has no header 'oms' and its value is no msgpack"):
         expect(lambda: consumer.get_next_message(0.2) is not None, 30)
@@ -174,7 +174,7 @@ def test_a_record_that_is_no_chunk_is_told_where_chunks_are_named(lab: Lab) -> N
 def test_a_record_that_is_no_chunk_is_bytes_where_nothing_is_named(lab: Lab) -> None:
     lab.make_topic()
     lab.produce((b"k", b"text", ()))
-    consumer = OpenMSIStreamConsumer.from_file(lab.config, group_id="g")
+    consumer = OpenMSIStreamConsumer.from_file(lab.config, group_id=lab.topic)
     consumer.subscribe([lab.topic])
     assert (next_of(consumer).value()) == b"text"
     consumer.close()
@@ -182,7 +182,7 @@ def test_a_record_that_is_no_chunk_is_bytes_where_nothing_is_named(lab: Lab) -> 
 
 def test_a_value_that_the_serializer_does_not_take_is_told(lab: Lab, strings: Path) -> None:
     with pytest.raises(
-        SerializationError, match=r"^the value 3 \(int\) cannot be sent value\.serializer = StringSerializer"
+        SerializationError, match=r"^the value 3 \(int\) cannot be sent with value\.serializer = StringSerializer"
     ):
         OpenMSIStreamProducer.from_file(strings).produce(lab.topic, "k", 3)
 
@@ -198,7 +198,7 @@ def test_a_topic_is_needed_for_reading(strings: Path) -> None:
 
 
 def test_a_topic_that_is_not_there_is_told(lab: Lab, strings: Path) -> None:
-    consumer = OpenMSIStreamConsumer.from_file(strings, group_id="g", topic_metadata_propagation_max_ms="0")
+    consumer = OpenMSIStreamConsumer.from_file(strings, group_id=lab.topic, topic_metadata_propagation_max_ms="0")
     consumer.subscribe([f"{lab.topic}-none"])
     with pytest.raises(OpenMSIStreamError, match=r"^reading at 127\.0\.0\.1:\d+ did not work: .*topic"):
         expect(lambda: consumer.get_next_message(0.2) is not None, 30)

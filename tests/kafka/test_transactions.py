@@ -32,6 +32,14 @@ from openmsistream.kafka.transactions import (
     TransactionalProducer,
 )
 
+TOPIC = Topic("t", "i", "c", 1, 1, 1_048_588, -1, -1, "delete")
+
+
+def configured(tmp_path: Path, producer: str) -> dict[str, str]:
+    file = tmp_path / "mine.config"
+    file.write_text(f"[broker]\nbootstrap.servers = h:1\n[producer]\n{producer}", "utf-8")
+    return load(file).transactional.properties
+
 
 @pytest.fixture
 def bench(lab: Lab) -> Iterator[Bench]:
@@ -359,13 +367,24 @@ def test_a_right_that_is_missing_is_named(code: int, right: str) -> None:
     assert error.what.startswith("committing at h:1 was refused: ")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        KafkaError.INVALID_PRODUCER_ID_MAPPING,  # the broker forgets an id that was not used for a week
+        KafkaError.UNKNOWN_PRODUCER_ID,
+        KafkaError.INVALID_TXN_STATE,
+        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        KafkaError._TRANSPORT,
+    ],
+)
+def test_what_another_client_may_mend_is_tried_again(tmp_path: Path, code: int) -> None:
+    with closing(TransactionalProducer(configured(tmp_path, ""), TOPIC, "me")) as producer:
+        attempt = Attempt(producer._client, "t", [], [], None, 0.0)  # type: ignore[arg-type]
+        attempt.error = KafkaError(code)
+        assert isinstance(producer._failure(attempt, {}), NotCommitted)
+
+
 # -- the properties ------------------------------------------------------------------------------------------------------
-
-
-def configured(tmp_path: Path, producer: str) -> dict[str, str]:
-    file = tmp_path / "mine.config"
-    file.write_text(f"[broker]\nbootstrap.servers = h:1\n[producer]\n{producer}", "utf-8")
-    return load(file).transactional.properties
 
 
 def test_what_transactions_ask_for_goes_before_what_the_file_says(tmp_path: Path) -> None:
@@ -376,7 +395,7 @@ def test_what_transactions_ask_for_goes_before_what_the_file_says(tmp_path: Path
     )
     assert found["compression.type"] == "lz4"
     assert "transactional.id" not in found
-    with closing(TransactionalProducer(found, Topic("t", "i", "c", 1, 1, 1_048_588, -1, -1, "delete"), "me")) as made:
+    with closing(TransactionalProducer(found, TOPIC, "me")) as made:
         assert made.transactional_id == "me"
 
 

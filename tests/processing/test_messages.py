@@ -73,11 +73,11 @@ def put(lab: Lab, *values: str) -> None:
 def test_every_record_is_handed_over_and_committed(lab: Lab, config: Path) -> None:
     lab.make_topic()
     put(lab, "1", "2", "3")
-    processor = Noting(config, lab.topic, consumer_group_id="g")
+    processor = Noting(config, lab.topic, consumer_group_id=lab.topic)
     processor.control_command_queue.put("c")
     assert reading(processor, 3) == ["1", "2", "3"]
     assert (processor.n_msgs_read, processor.n_msgs_processed, processor.checks, processor.ended) == (3, 3, 1, True)
-    assert lab.committed("g") == [3]
+    assert lab.committed(lab.topic) == [3]
     assert processor.summary.startswith("processed 3 records, 3 B in ")
 
 
@@ -85,11 +85,33 @@ def test_a_record_that_failed_comes_again_after_a_restart_and_those_above_it_do_
     lab.make_topic()
     put(lab, "1", "2", "3", "4", "5")
     answers = {"2": False, "4": ValueError("no"), "5": None}
-    assert reading(Noting(config, lab.topic, consumer_group_id="g", n_threads=1, answers=answers), 5) == list("12345")
-    assert lab.committed("g") == [1]
+    assert reading(Noting(config, lab.topic, consumer_group_id=lab.topic, n_threads=1, answers=answers), 5) == list(
+        "12345"
+    )
+    assert lab.committed(lab.topic) == [1]
     put(lab, "6")
-    assert reading(Noting(config, lab.topic, consumer_group_id="g", n_threads=1), 4) == ["2", "4", "5", "6"]
-    assert lab.committed("g") == [6]
+    assert reading(Noting(config, lab.topic, consumer_group_id=lab.topic, n_threads=1), 4) == ["2", "4", "5", "6"]
+    assert lab.committed(lab.topic) == [6]
+
+
+class TheirLogger:
+    """As openmsitoolbox's: `error` takes no arguments to put into the message, and there is no `exception`."""
+
+    def __init__(self) -> None:
+        self.errors: list[tuple[str, Any]] = []
+
+    def error(self, msg: str, *, exc_type: Any = None, reraise: bool = False, exc_info: Any = None) -> None:
+        self.errors.append((msg, exc_info))
+
+    def info(self, msg: str, *args: Any) -> None: ...
+
+
+def test_a_hook_that_raised_is_told_to_the_logger_that_the_program_brought(lab: Lab, config: Path) -> None:
+    lab.make_topic()
+    put(lab, "1")
+    logger, failure = TheirLogger(), ValueError("no")
+    reading(Noting(config, lab.topic, logger=logger, answers={"1": failure}), 1)
+    assert logger.errors == [(f"the record at offset 0 of partition 0 of topic {lab.topic} failed", failure)]
 
 
 def test_a_record_that_cannot_be_read_does_not_stop_the_others(
@@ -97,8 +119,8 @@ def test_a_record_that_cannot_be_read_does_not_stop_the_others(
 ) -> None:
     lab.make_topic()
     lab.produce((b"k", b"1", ()), (b"k", b"\xff\xfe", ()), (b"k", b"3", ()))
-    assert reading(Noting(config, lab.topic, consumer_group_id="g"), 2) == ["1", "3"]
-    assert lab.committed("g") == [3]
+    assert reading(Noting(config, lab.topic, consumer_group_id=lab.topic), 2) == ["1", "3"]
+    assert lab.committed(lab.topic) == [3]
     assert f"the record at offset 1 of partition 0 of topic {lab.topic} cannot be read: " in caplog.text
     assert "; it is passed over" in caplog.text
 
@@ -107,7 +129,7 @@ def test_two_in_one_group_share_the_records(lab: Lab, config: Path) -> None:
     lab.make_topic(4)
     for partition in range(4):
         lab.produce(*((b"k", f"{partition}.{number}".encode(), ()) for number in range(5)), partition=partition)
-    one, other = (Noting(config, lab.topic, consumer_group_id="g", n_threads=2) for _ in range(2))
+    one, other = (Noting(config, lab.topic, consumer_group_id=lab.topic, n_threads=2) for _ in range(2))
     threads = [threading.Thread(target=processor.run) for processor in (one, other)]
     for thread in threads:
         thread.start()
@@ -116,7 +138,7 @@ def test_two_in_one_group_share_the_records(lab: Lab, config: Path) -> None:
         processor.control_command_queue.put("q")
         thread.join(20)
         processor.close()
-    assert lab.committed("g", 4) == [5] * 4
+    assert lab.committed(lab.topic, 4) == [5] * 4
 
 
 def test_a_new_group_begins_at_the_oldest_record_each_time(lab: Lab, config: Path) -> None:
@@ -128,12 +150,12 @@ def test_a_new_group_begins_at_the_oldest_record_each_time(lab: Lab, config: Pat
 def test_a_topic_may_be_read_from_its_beginning_again(lab: Lab, config: Path) -> None:
     lab.make_topic()
     put(lab, "1", "2")
-    reading(Noting(config, lab.topic, consumer_group_id="g"), 2)
-    assert reading(Noting(config, lab.topic, consumer_group_id="g", from_beginning=True), 2) == ["1", "2"]
+    reading(Noting(config, lab.topic, consumer_group_id=lab.topic), 2)
+    assert reading(Noting(config, lab.topic, consumer_group_id=lab.topic, from_beginning=True), 2) == ["1", "2"]
 
 
 def test_a_topic_that_is_not_there_yet_is_waited_for(lab: Lab, config: Path) -> None:
-    processor = Noting(config, lab.topic, consumer_group_id="g")
+    processor = Noting(config, lab.topic, consumer_group_id=lab.topic)
     thread = threading.Thread(target=processor.run)
     thread.start()
     expect(lambda: processor.alive, 10)
@@ -155,8 +177,8 @@ def test_chunks_of_files_are_chosen_by_their_paths(lab: Lab) -> None:
             self.seen.append(msg.value().filename)
             return True
 
-    assert reading(Names(lab.config, lab.topic, "b/", consumer_group_id="g"), 1) == ["2.dat"]
-    assert lab.committed("g") == [2]
+    assert reading(Names(lab.config, lab.topic, "b/", consumer_group_id=lab.topic), 1) == ["2.dat"]
+    assert lab.committed(lab.topic) == [2]
 
 
 def test_a_class_without_the_hook_is_refused(lab: Lab) -> None:
@@ -216,10 +238,10 @@ def test_what_comes_of_records_is_on_the_other_topic_before_they_are_committed(l
     results = f"{lab.topic}-results"
     lab.admin.create_topics([NewTopic(results, 1)])[results].result(15)
     put(lab, "a", "b")
-    processor = Shouting(config, lab.topic, results, consumer_group_id="g", n_consumer_threads=1)
+    processor = Shouting(config, lab.topic, results, consumer_group_id=lab.topic, n_consumer_threads=1)
     assert reading(processor, 2) == ["a", "b"]
     assert (processor.n_msgs_produced, dict(processor.answered)) == (2, {"key a": 1, "key b": 1})
-    assert lab.committed("g") == [2]
+    assert lab.committed(lab.topic) == [2]
     lab.topic = results
     assert [(m.key(), m.value()) for m in lab.records()] == [(b"key a", b"A"), (b"key b", b"B")]
 
@@ -229,7 +251,9 @@ def test_heartbeats_tell_how_many_records_there_were(lab: Lab, config: Path) -> 
     beats = f"{lab.topic}-beats"
     lab.admin.create_topics([NewTopic(beats, 1)])[beats].result(15)
     put(lab, "1", "22")
-    processor = Noting(config, lab.topic, consumer_group_id="g", heartbeat_topic_name=beats, heartbeat_program_id="me")
+    processor = Noting(
+        config, lab.topic, consumer_group_id=lab.topic, heartbeat_topic_name=beats, heartbeat_program_id="me"
+    )
     reading(processor, 2)
     lab.topic = beats
     told = [json.loads(m.value() or b"") for m in lab.records()]

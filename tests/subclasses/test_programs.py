@@ -35,7 +35,7 @@ def test_a_hook_is_given_what_the_published_package_gives_it(lab: Lab, mode: str
     lab.make_topic()
     large = "B" * 20_000
     send(lab, a_txt="A", sub__deep__b_txt=large)
-    program = written(lab, "results", lab.config, lab.topic, lab.target, "g", mode)
+    program = written(lab, "results", lab.config, lab.topic, lab.target, lab.topic, mode)
     results = [lab.target / "results" / f"{name}.txt.json" for name in "ab"]
     expect(lambda: all(result.is_file() and result.stat().st_size for result in results), 30)
     assert program.stop() == 0
@@ -54,10 +54,10 @@ def test_a_program_is_told_of_a_file_that_failed_and_of_one_that_was_damaged(lab
     send(lab, returns_txt="C")
     (damaged,) = chunks("damaged.txt", b"what was sent")
     lab.produce(record_of(replace(damaged, digest=digest.of(b"something else"))))
-    program = written(lab, "results", lab.config, lab.topic, lab.target, "g", "memory")
+    program = written(lab, "results", lab.config, lab.topic, lab.target, lab.topic, "memory")
     told = read_when_complete(lab.target / "told.txt", 2)
     assert told == ["failed returns.txt", "mismatched damaged.txt"]
-    program.wait_for(r"returns\.txt was not \w+: ValueError: returns\.txt cannot be understood")
+    program.wait_for(r"returns\.txt has failed: ValueError: returns\.txt cannot be understood")
     assert program.stop() == 0
 
 
@@ -81,7 +81,7 @@ def test_help_tells_the_arguments_of_a_programs_own(lab: Lab) -> None:
 def test_a_program_has_a_class_of_its_own_for_data_files(lab: Lab) -> None:
     lab.make_topic()
     send(lab, a_txt="a;b\nc;d")
-    program = written(lab, "own_datafile", lab.config, lab.topic, lab.target, "g")
+    program = written(lab, "own_datafile", lab.config, lab.topic, lab.target, lab.topic)
     assert read_when_complete(lab.target / "rows.txt", 1) == ["a.txt [['a', 'b'], ['c', 'd']] Table"]
     assert program.stop() == 0
 
@@ -89,7 +89,7 @@ def test_a_program_has_a_class_of_its_own_for_data_files(lab: Lab) -> None:
 def test_a_program_may_look_at_every_chunk_on_its_way(lab: Lab) -> None:
     lab.make_topic()
     send(lab, a_txt="abc", sub__b_txt="B" * 20_000)
-    program = written(lab, "chunks", lab.config, lab.topic, lab.target, "g")
+    program = written(lab, "chunks", lab.config, lab.topic, lab.target, lab.topic)
     assert read_when_complete(lab.target / "chunks.txt", 2) == [
         "a.txt [('', 'a.txt', 1, 3)]",
         "sub/b.txt [('sub', 'b.txt', 1, 16384), ('sub', 'b.txt', 2, 3616)]",
@@ -101,7 +101,7 @@ def test_a_reproducers_results_are_records_of_another_topic(lab: Lab) -> None:
     lab.make_topic()
     results = second_topic(lab)
     send(lab, a_txt="abc", sub__b_txt="abcd", bad_txt="x")
-    program = written(lab, "reproducer", lab.config, lab.topic, results, lab.target, "g")
+    program = written(lab, "reproducer", lab.config, lab.topic, results, lab.target, lab.topic)
     expected = {"_a.txt_chunk_processing_result": "3 bytes", "sub_b.txt_chunk_processing_result": "4 bytes"}
     assert values_on(lab, results, 2) == expected
     program.wait_for("bad.txt")
@@ -114,7 +114,7 @@ def test_metadata_of_files_are_records_of_another_topic(lab: Lab) -> None:
     lab.make_topic()
     results = second_topic(lab)
     send(lab, a_txt="temp=3,gas=Ar\n1\n", sub__b_txt="temp=4,gas=N2\n1\n", bad_txt="nonsense")
-    program = written(lab, "metadata", lab.config, lab.topic, results, lab.target, "g")
+    program = written(lab, "metadata", lab.config, lab.topic, results, lab.target, lab.topic)
     assert values_on(lab, results, 2) == {
         "_a.txt_chunk_processing_result": '{"name": "a.txt", "temp": "3", "gas": "Ar"}',
         "sub_b.txt_chunk_processing_result": '{"name": "b.txt", "temp": "4", "gas": "N2"}',
@@ -130,7 +130,7 @@ def test_a_program_reads_records_of_text_and_goes_on_where_it_was(lab: Lab) -> N
     def run(*values: str) -> list[str]:
         before = len(lines.read_text("utf-8").splitlines()) if lines.exists() else 0
         lab.produce(*((f"key {value}".encode(), value.encode(), ()) for value in values))
-        program = written(lab, "messages", config, lab.topic, "g", lines)
+        program = written(lab, "messages", config, lab.topic, lab.topic, lines)
         read_when_complete(lines, before + len(values))
         program.tell("q")
         assert program.ends() == 0

@@ -20,10 +20,10 @@ def written(lab: Lab, name: str, *args: object) -> Program:
     return lab.program(name, *args, env={"PYTHONPATH": paths})
 
 
-def options(lab: Lab, group: str = "mine") -> list[object]:
+def options(lab: Lab) -> list[object]:
     """The options that every such program has."""
     return [
-        "--config", lab.config, "--topic_name", lab.topic, "--output_dir", lab.target, "--consumer_group_id", group,
+        "--config", lab.config, "--topic_name", lab.topic, "--output_dir", lab.target, "--consumer_group_id", lab.topic,
     ]  # fmt: skip
 
 
