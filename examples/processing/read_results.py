@@ -1,4 +1,4 @@
-"""Prints the results that stand on topic peaks, with the digest of the file that each came of."""
+"""Prints each result on topic peaks, with the beginning of the digest of the file that it came of, until Ctrl-C."""
 
 from confluent_kafka import Consumer
 
@@ -6,6 +6,11 @@ from openmsistream.config import load
 
 consumer = Consumer({**load("local").consumer.properties, "group.id": "look", "isolation.level": "read_committed"})
 consumer.subscribe(["peaks"])
-while (message := consumer.poll(10)) is not None:
-    print(message.value().decode(), dict(message.headers())["source.digest"].decode()[:15])
-consumer.close()
+try:
+    while True:
+        message = consumer.poll(1)
+        if message is not None and not message.error():
+            digest = dict(message.headers())["source.digest"].decode()
+            print(message.value().decode(), "of", digest[:15])
+except KeyboardInterrupt:
+    consumer.close()

@@ -63,6 +63,7 @@ class GirderUploadStreamProcessor(DataFileStreamProcessor):
         key = ApiKey.find(girder_api_key, girder_api_key_file)
         connection = Connection(girder_api_url, key, f"{type(self).__name__}; {topic_name}")
         super().__init__(config_file, topic_name, **kwargs)
+        self._key = key
         self.delete_on_disk_mode = delete_on_disk_mode
         self.destination = GirderDestination(
             connection, root, described, replace_existing=replace_existing, patience=Patience(through_outages=True)
@@ -111,6 +112,9 @@ class GirderUploadStreamProcessor(DataFileStreamProcessor):
     ) -> BaseException | None:
         """`upload_file`, under the name by which programs written for OpenMSIStream call it."""
         return self.upload_file(datafile, metadata)
+
+    def _secrets(self) -> tuple[str, ...]:
+        return (*super()._secrets(), self._key.reveal())
 
     @property
     def girder_client(self) -> Any:

@@ -74,6 +74,8 @@ class S3TransferStreamProcessor(DataFileStreamProcessor):
 
 def main(args: list[str] | None = None) -> None:
     """The program."""
+    for library in ("boto3", "botocore", "urllib3"):  # at "debug" they write a page for each request
+        logging.getLogger(library).setLevel(logging.INFO)
     S3TransferStreamProcessor.run_from_command_line(args)
 
 

@@ -177,13 +177,13 @@ class _Member:
             topic = self._loop.find_topic()
             if topic is not None:
                 try:
-                    self._session(topic.topic_id)
+                    self._as_member(topic.topic_id)
                     continue
                 except (TopicGone, Interrupted) as error:
                     log.debug("reading begins again: %s", error)
             self._loop.stopping.wait(_AGAIN_AFTER)
 
-    def _session(self, topic_id: str) -> None:
+    def _as_member(self, topic_id: str) -> None:
         loop, self._topic_id, self._over = self._loop, topic_id, False
         self._progress, self._committed = {}, {}
         properties = dict(loop.settings.consumer.properties)

@@ -14,6 +14,7 @@ from openmsistream.ledger import deaths
 from openmsistream.ledger.live import LiveFile
 from openmsistream.program.progress import Item, Snapshot
 from openmsistream.transfer.command_lines import GIVE_UP_AFTER
+from openmsistream.transfer.folders import refuse_loop
 from openmsistream.transfer.incoming import Incoming
 from openmsistream.transfer.reader import Committing, Purpose, Reader, ReaderOptions
 from openmsistream.transfer.receiving import Receiving
@@ -81,6 +82,7 @@ class Processing(Reader):
         tap: Callable[[Record, Receiving], None] | None = None,
     ) -> None:  # fmt: skip
         self._processing = options
+        refuse_loop(options.root, options.topic)
         keeping = Keeping(options.root, options.topic, options.mode, options.memory_limit)
 
         def make_stage(rows: Rows) -> ProcessingStage:

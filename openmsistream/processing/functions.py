@@ -94,8 +94,9 @@ def process_files(
     if timeout is not None and workers != "process":
         raise UsageError("a thread cannot be ended after a timeout", 'set workers="process" too')
     called = name or getattr(function, "__name__", type(function).__name__).strip("<>")
+    root = Path(output_dir if output_dir is not None else f"{called}_output")
     options = ProcessingOptions(
-        root=Path(output_dir if output_dir is not None else f"{called}_output"), topic=topic, program=called, mode=mode,
+        root=root, topic=topic, program=called, mode=mode,
         regex=re.compile(regex) if isinstance(regex, str) else regex, group=group, from_beginning=from_beginning,
         memory_limit=memory_limit, patience=Patience(retries),
     )  # fmt: skip

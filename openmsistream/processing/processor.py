@@ -6,16 +6,18 @@ import argparse
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from openmsistream.config import load
-from openmsistream.errors import FolderError, OpenMSIStreamError, UsageError
+from openmsistream.errors import OpenMSIStreamError, UsageError
 from openmsistream.files.names import STATE_FOLDER
+from openmsistream.kafka.heartbeats import announcing
 from openmsistream.kafka.message import Message, Unreadable, reading
 from openmsistream.kafka.record import Record
 from openmsistream.program import options, run
+from openmsistream.program.announcing import Amount, Announcer, Counts
 from openmsistream.program.logs import log_file
 from openmsistream.program.runnable import Runnable
 from openmsistream.transfer.command_lines import GIVE_UP_AFTER
@@ -51,7 +53,7 @@ def only_named(hook: Callable[..., Any]) -> Callable[..., Any]:
     return hook
 
 
-class DataFileStreamProcessor(RemembersArguments, Runnable):
+class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
     """Runs `_process_downloaded_data_file` of a subclass on every file of a topic, as soon as the file is whole.
 
         class Counter(DataFileStreamProcessor):
@@ -179,20 +181,31 @@ class DataFileStreamProcessor(RemembersArguments, Runnable):
 
     def _run_engine(self) -> None:
         leave_if_only_imported()
-        for warning in self._settings.warnings:
-            log.warning("%s", warning)
-        _refuse_loop(self._output_dir, self.consumer_topic_name)
-        engine = self._engine = Processing(
-            self._options, self._settings, self._callers, self._callbacks(), self._make_committing, self._tap()
-        )
-        self._tally = engine.tally
-        log.info("reading as a member of group %s", engine.group)
-        self.consumer_group_id = engine.group
-        report = engine.report(f"{self._n_threads} {self._workers}")
-        try:
-            self._follow(engine, f"{self.consumer_topic_name} -> {type(self).__name__}", engine.snapshot, report)
-        finally:
-            self._on_shutdown()
+        with announcing(self, self._common, self._settings, self._output_dir, self.consumer_topic_name, self._secrets()):
+            for warning in self._settings.warnings:
+                log.warning("%s", warning)
+            engine = self._engine = Processing(
+                self._options, self._settings, self._callers, self._callbacks(), self._make_committing, self._tap()
+            )
+            self._tally = engine.tally
+            log.info("reading as a member of group %s", engine.group)
+            self.consumer_group_id = engine.group
+            report = engine.report(f"{self._n_threads} {self._workers}")
+            try:
+                self._follow(engine, f"{self.consumer_topic_name} -> {type(self).__name__}", engine.snapshot, report)
+            finally:
+                self._on_shutdown()
+
+    def _secrets(self) -> Iterable[str]:
+        """What must not be in log messages, beside what the configuration keeps."""
+        return ()
+
+    def _counts(self) -> Counts:
+        tally = self._tally
+        return {
+            "read": Amount(tally.records, tally.chunk_bytes),
+            "processed": Amount(self.n_msgs_processed, tally.chunk_bytes),
+        }
 
     def _tap(self) -> Callable[[Record, Receiving], None] | None:
         """What is given each record, when a subclass wants to see them."""
@@ -353,16 +366,3 @@ class ToHooks:
 def first_line(cls: type) -> str:
     text = (cls.__doc__ or "").strip() or DataFileStreamProcessor.__doc__ or ""
     return text.splitlines()[0]
-
-
-def _refuse_loop(root: Path, topic: str) -> None:
-    """A folder that is being sent must not hold what comes of its files. Raises FolderError."""
-    here = root.resolve()
-    for folder in (here, *here.parents):
-        for ledger in (folder / STATE_FOLDER).glob("upload-*.sqlite"):
-            if folder != here or ledger.name == f"upload-{topic}.sqlite":
-                raise FolderError(
-                    f"the output folder {root} lies in {folder}, whose files are sent to topic "
-                    f"{ledger.stem.removeprefix('upload-')}",
-                    "what is written there would be sent as well; name another folder with --output_dir (output_dir=)",
-                )

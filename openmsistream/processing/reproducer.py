@@ -17,6 +17,7 @@ from openmsistream.kafka.consumer import ChunkConsumer, Interrupted
 from openmsistream.kafka.serializers import serializers
 from openmsistream.kafka.transactions import NotCommitted, ResultsRefused, TransactionalProducer
 from openmsistream.program import options
+from openmsistream.program.announcing import Amount, Counts
 from openmsistream.program.arguments import add_connection, new_parser
 from openmsistream.transfer.reader import Reader
 from openmsistream.transfer.stage import Finished
@@ -102,6 +103,11 @@ class DataFileStreamReproducer(DataFileStreamProcessor):
         """The relative paths of the last files whose results were produced."""
         return self.recent_processed_filepaths
 
+    def _counts(self) -> Counts:
+        results = self._results
+        produced = Amount() if results is None else Amount(results.sent, results.sent_bytes)
+        return {**super()._counts(), "produced": produced}
+
     # -- the work --------------------------------------------------------------------------------------
 
     def _work(self, file: File) -> Result:
@@ -161,7 +167,7 @@ class Results:
     """Results and offsets go out together. See `transfer.reader.Committing`."""
 
     def __init__(self, settings: Settings, topic: str, transactional_id: str) -> None:
-        self.sent = 0
+        self.sent = self.sent_bytes = 0
         found = ensure_result_topic(Admin.of(settings), topic, TopicWish())
         self._producer = TransactionalProducer(settings.transactional.properties, found, transactional_id)
 
@@ -177,6 +183,7 @@ class Results:
     ) -> list[tuple[Finished, str]]:
         deadline = time.monotonic() + within
         going, refused = [f for f in ended if isinstance(f.result, Result)], []
+        results: list[Result] = []
         while going or commits:
             results = [finished.result for finished in going if isinstance(finished.result, Result)]
             try:
@@ -189,6 +196,7 @@ class Results:
                 if time.monotonic() > deadline:
                     raise Interrupted(f"{error}; the files since the last commit are read again") from error
         self.sent += len(going)
+        self.sent_bytes += sum(len(result.value or b"") for result in results)
         return refused
 
     def close(self) -> None:

@@ -60,8 +60,8 @@ def add(parser: argparse.ArgumentParser, table: Table, names: Sequence[str], def
 
 def changed_by(parser_type: type[Any]) -> dict[str, Sequence[Any]]:
     """The arguments that a parser class of a user's own has in `ARGUMENTS`, beside those of the class of ours that it extends."""
-    ours = (kind for kind in parser_type.__mro__ if kind.__module__.startswith(_PACKAGE) and "ARGUMENTS" in vars(kind))
-    usual: Table = next(ours, NamedArguments).ARGUMENTS
+    ours = (vars(kind) for kind in parser_type.__mro__ if kind.__module__.startswith(_PACKAGE))
+    usual: Table = next((own["ARGUMENTS"] for own in ours if "ARGUMENTS" in own), {})
     return {name: entry for name, entry in parser_type.ARGUMENTS.items() if usual.get(name) is not entry}
 
 

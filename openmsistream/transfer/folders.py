@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from openmsistream.errors import FolderError
+from openmsistream.files.names import STATE_FOLDER
 
 _ANOTHER = "name another folder"
 _WRITABLE = {
@@ -54,3 +55,16 @@ def prepare_folder(root: Path) -> None:
         os.listdir(root)
     except OSError as error:
         raise FolderError(f"the folder {root} cannot be read: {error.strerror}", _WRITABLE[errno.EACCES]) from error
+
+
+def refuse_loop(root: Path, topic: str) -> None:
+    """A folder that is being sent must not hold what comes of its files. Raises FolderError."""
+    here = root.resolve()
+    for folder in (here, *here.parents):
+        for ledger in (folder / STATE_FOLDER).glob("upload-*.sqlite"):
+            if folder != here or ledger.name == f"upload-{topic}.sqlite":
+                raise FolderError(
+                    f"the output folder {root} lies in {folder}, whose files are sent to topic "
+                    f"{ledger.stem.removeprefix('upload-')}",
+                    "what is written there would be sent as well; name another folder with --output_dir (output_dir=)",
+                )

@@ -58,7 +58,7 @@ def test_every_file_of_a_folder_is_in_the_bucket_and_a_second_run_sends_none(
     with gateway(versitygw_program, tmp_path / "own", "--access-log", str(log)) as server:
         bucket = server.bucket()
         lab.upload_program("--upload_existing")
-        program = transfer(lab, server, bucket)
+        program = transfer(lab, server, bucket, "--logger_stream_level", "debug")
         wanted = {f"{lab.topic}/{path}": content for path, content in tree(lab.source).items()}
         expect(lambda: objects(server, bucket) == wanted, 40, lambda: (sorted(objects(server, bucket)), program.said))
         assert program.stop() == 0, program.said
@@ -69,6 +69,15 @@ def test_every_file_of_a_folder_is_in_the_bucket_and_a_second_run_sends_none(
         wait_for_files(again, len(wanted))
         assert again.stop() == 0, again.said
         assert len(requests_of(log, "PUT")) == before
+
+
+def test_processes_of_their_own_store_files_too(lab: Lab, gate: Gateway) -> None:
+    bucket = gate.bucket()
+    put(lab.source, "a.txt", b"a")
+    lab.upload_program("--upload_existing")
+    program = transfer(lab, gate, bucket, "--workers", "process", "--n_threads", "1")
+    expect(lambda: objects(gate, bucket) == {f"{lab.topic}/a.txt": b"a"}, 40, lambda: program.said)
+    assert program.stop() == 0, program.said
 
 
 def wait_for_files(program: Program, count: int) -> None:

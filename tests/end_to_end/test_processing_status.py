@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import re
 import threading
 from collections.abc import Callable
@@ -21,7 +22,11 @@ from openmsistream.ledger.registry_csv import lines_of
 from openmsistream.processing.attempts import Attempts
 from openmsistream.processing.engine import ProcessingOptions
 from openmsistream.processing.file import File
+from openmsistream.processing.functions import process_files
+from openmsistream.processing.reproducer import DataFileStreamReproducer
+from openmsistream.processing.reproducer_message import ReproducerMessage
 from openmsistream.processing.stage import MOST_DEATHS, Patience, attempts_file
+from openmsistream.program.run import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -287,3 +292,58 @@ def test_what_is_asked_for_while_a_newer_version_runs_waits_for_it(lab: Lab) -> 
         end.set()
         expect(lambda: engine.tally.files == 2)
     assert seen == [b"first", b"second", b"first"]
+
+
+class Lengths(DataFileStreamReproducer):
+    """How long each file is."""
+
+    def _get_processing_result_message_for_file(self, datafile: Any, lock: Any) -> ReproducerMessage:
+        if datafile.filename == "bad":
+            raise ValueError("no such peak")
+        return ReproducerMessage(datafile, msg_value=str(len(datafile.bytestring)))
+
+
+def test_a_reproducer_lists_its_results_and_its_registry_can_be_read(lab: Lab) -> None:
+    lab.make_topic()
+    send(lab, "run/good", "bad")
+    config = lab.config_file("results")
+    with config.open("a") as more:
+        more.write("[producer]\nkey.serializer = StringSerializer\nvalue.serializer = StringSerializer\n")
+    logs = lab.place / "logs"
+    reproducer = Lengths(
+        config, lab.topic, f"{lab.topic}-plots", output_dir=lab.target, retries=0, consumer_group_id="g",
+        logger_file=logs / "own.log", update_secs=-1,
+    )  # fmt: skip
+    stopping = threading.Thread(
+        target=lambda: (
+            wait_until(
+                lambda: reproducer.n_results_produced_files == 1 and reproducer.file_registry.n_files_to_rerun == 1, 30
+            ),
+            reproducer.control_command_queue.put("q"),
+        )
+    )
+    stopping.start()
+    reproducer.produce_processing_results_for_files_as_read()
+    stopping.join()
+    reproducer.close()
+    assert [row[1] for row in rows_of(logs / f"results_produced_to_{lab.topic}-plots.csv")] == ["'run/good'"]
+    unfinished = rows_of(logs / f"consuming_from_{lab.topic}_in_progress_by_g.csv")
+    assert [row[1:3] for row in unfinished] == [["'bad'", "'computing_result_message_failed'"]]
+    assert reproducer.file_registry.filepaths_to_rerun == [Path("bad")]
+    assert reproducer.file_registry.succeeded_table.obj_addresses == ["run/good"]
+    assert told(lab)["run/good"]["why"].endswith(f"; its result stands on topic {lab.topic}-plots")
+
+
+def test_a_plain_function_is_told_of_by_status_too(lab: Lab) -> None:
+    lab.make_topic()
+    send(lab, "a")
+    commands: queue.Queue[str] = queue.Queue()
+
+    def analyse(file: File) -> None:
+        commands.put("q")
+
+    process_files(lab.topic, analyse, config=lab.config, output_dir=lab.target, commands=commands)
+    code, said = lab.umbrella("status", lab.target)
+    assert code == 0
+    assert re.search(r"no program is at work here; last seen .* ago, when it ended", said)
+    assert re.search(r"processed   a: ", said)

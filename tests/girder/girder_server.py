@@ -80,8 +80,8 @@ class GirderServer:
         script = Path(__file__).with_name("serve_girder.py")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [self.python, script, str(self.port), str(self.place)], stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-                env={**os.environ, "LOGLEVEL": "WARNING"},
+                [self.python, script, str(self.port), str(self.place)],
+                stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "LOGLEVEL": "WARNING"},
             )  # fmt: skip
         wait_until(lambda: self._answers() or self._process.poll() is not None, START_WITHIN, step=0.05)
         if not self._answers():

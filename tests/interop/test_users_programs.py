@@ -70,28 +70,20 @@ class Both:
         return self.lab.place / f"{name}-{side}"
 
     def start(self, name: str, side: str) -> None:
-        """The group has the name of the side, so that each side is given everything."""
+        """Each side has a group of its own, so that it is given everything."""
         config, topic, folder = self.lab.config, self.topic(name), self.folder(name, side)
+        group = f"{topic}-{side}"
         folder.mkdir()
         match name:
             case "results":
-                args: list[object] = [config, topic, folder, side, "both"]
+                args: list[object] = [config, topic, folder, group, "both"]
             case "own_options":
-                options = [
-                    "--config",
-                    config,
-                    "--topic_name",
-                    topic,
-                    "--output_dir",
-                    folder,
-                    "--consumer_group_id",
-                    side,
-                ]
-                args = ["north", *options, "--factor", 3]
+                args = ["north", "--config", config, "--topic_name", topic, "--output_dir", folder, "--factor", 3]
+                args += ["--consumer_group_id", group]
             case "metadata" | "reproducer":
-                args = [self.text, topic, self.results(name, side), folder, side]
+                args = [self.text, topic, self.results(name, side), folder, group]
             case _:
-                args = [config, topic, folder, side]
+                args = [config, topic, folder, group]
         begin = self.lab.users_with_ours if side == "ours" else self.lab.users
         self.running.append(begin(name, *args))
 

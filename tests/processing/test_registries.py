@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -161,16 +160,6 @@ def test_a_list_that_cannot_be_written_is_said_once_and_the_ledger_can_still_be_
         kept.rows.record([row("a")])
     (said,) = caplog.messages
     assert said.endswith("; files are processed all the same, and the list is written when it can be")
-
-
-def test_a_thousand_rows_wait_for_nobody_who_holds_the_ledger_for_long(kept: Kept) -> None:
-    """While others are at the ledger the lists wait, and not the other way round."""
-    kept.rows.record([row(f"f{number}") for number in range(2500)])
-    with closing(kept.keeping()), kept.rows.turn:
-        done = threading.Event()
-        done.wait(0.05)
-        assert kept.lines(PROCESSED) == []
-    assert len(kept.lines(PROCESSED)) == 2500
 
 
 # -- file_registry -----------------------------------------------------------------------------------------------
