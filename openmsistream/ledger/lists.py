@@ -32,6 +32,9 @@ _ROWS_AT_ONCE = 1_000
 _SHARE = 100.0
 """After a writing that took long (a file of millions of chunks is on its way) a hundred times as long passes."""
 
+_AT_THE_END = 2.0
+"""Seconds that the last writing may take: a program that is stopped has to end."""
+
 _MOST_OF_TAIL = 1 << 20
 
 COMPLETED = """
@@ -74,22 +77,28 @@ class Lists:
         self._last_text = b""
         self._written: set[str] | None = None
         self._next = 0.0
+        self._more = False
         self._complained = False
 
     def keep(self, now: float, unfinished: Rows) -> None:
         """Write what is new, when it is time to; call it as often as you like. `now` is monotonic."""
+        if now < self._next and not self._more:
+            return
         if now >= self._next:
             began = time.perf_counter()
-            more = self._try(lambda: self._write(unfinished))
-            took = time.perf_counter() - began
-            self._next = now + (0.0 if more else max(WRITE_EVERY, _SHARE * took))
+            self._try(lambda: self._write_unfinished(unfinished))
+            self._next = now + max(WRITE_EVERY, _SHARE * (time.perf_counter() - began))
+        self._more = self._try(self._append_completed)
 
     def finish(self, unfinished: Rows) -> None:
-        """Write all that is new, at the end."""
-        while self._try(lambda: self._write(unfinished)):
+        """Write all that is new, at the end; what would take too long is left to the next start."""
+        until = time.monotonic() + _AT_THE_END
+        self._try(lambda: self._write_unfinished(unfinished))
+        while self._try(self._append_completed) and time.monotonic() < until:
             pass
 
     def _try(self, write: Callable[[], bool]) -> bool:
+        """Write; True when there is more to write."""
         try:
             more = write()
         except OSError as error:
@@ -103,17 +112,12 @@ class Lists:
         self._complained = False
         return more
 
-    def _write(self, unfinished: Rows) -> bool:
-        """Do one turn; True when there is more to write."""
-        self._write_unfinished(unfinished)
-        return self._append_completed()
-
     # -- what is on its way --------------------------------------------------------------------------------
 
-    def _write_unfinished(self, rows: Rows) -> None:
-        """Write the file anew, row by row, unless it would be the same."""
+    def _write_unfinished(self, rows: Rows) -> bool:
+        """Write all of the file anew, row by row, unless it would be the same."""
         if _digest(rows()) == self._last_text:
-            return
+            return False
         file = self._pair.unfinished
         beside = file.with_name(f".oms-{file.name}")
         hasher = hashlib.sha256()
@@ -124,6 +128,7 @@ class Lists:
                 hasher.update(_bytes(row))
         os.replace(beside, file)
         self._last_text = hasher.digest()
+        return False
 
     # -- what is completed -----------------------------------------------------------------------------------
 

@@ -13,10 +13,10 @@ from .reproducer_message import ReproducerMessage
 class MetadataJSONMessage(ReproducerMessage):
     """A dictionary of metadata as the result of a file."""
 
-    def __init__(self, datafile: Any, metadata: dict[str, Any]) -> None:
+    def __init__(self, datafile: Any, *, json_content: dict[str, Any]) -> None:
         super().__init__(datafile)
         try:
-            self._text = json.dumps(metadata)
+            self._text = json.dumps(json_content)
         except (TypeError, ValueError) as error:
             raise HookError(
                 f"the metadata of {datafile.relative_filepath} cannot be written as JSON ({error})",
@@ -50,4 +50,4 @@ class MetadataJSONReproducer(DataFileStreamReproducer):
                 f"_get_metadata_dict_for_file of {type(self).__name__} gave back {metadata!r:.200}",
                 "it has to give a dictionary",
             )
-        return MetadataJSONMessage(datafile, metadata)
+        return MetadataJSONMessage(datafile, json_content=metadata)

@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from openmsistream.files.names import STATE_FOLDER
 from openmsistream.kafka.heartbeats import announcing
 from openmsistream.kafka.message import Message, Unreadable, reading
 from openmsistream.kafka.record import Record
-from openmsistream.program import options, run
+from openmsistream.program import options
 from openmsistream.program.announcing import Amount, Announcer, Counts
 from openmsistream.program.logs import log_file
 from openmsistream.program.runnable import Runnable
@@ -70,6 +71,8 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
     """
 
     N_RECENT_FILES = 50
+    DEF_N_THREADS = 2
+    LOG_SUBDIR_NAME = STATE_FOLDER
 
     _NEEDED_HOOKS: ClassVar = ("_process_downloaded_data_file",)
 
@@ -96,7 +99,7 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
         **kwargs: Any,
     ) -> None:
         self._check_hooks()
-        self._datafile_type = type_for(mode, datafile_type)
+        self.datafile_type = type_for(mode, datafile_type)
         if workers not in WORKERS:
             raise UsageError(f"workers {workers!r} are not known", f"choose one of {', '.join(WORKERS)}")
         if timeout is not None and workers != "process":
@@ -112,14 +115,15 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
         self.message_key_regex: re.Pattern[str] | None = None
         self._workers = workers
         self._timeout = timeout
-        self._n_threads = n_threads
+        self.n_threads = n_threads
+        self.filepath_regex = re.compile(filepath_regex) if isinstance(filepath_regex, str) else filepath_regex
         file = self._common.logger_file
         self._options = ProcessingOptions(
             root=self._output_dir,
             topic=topic_name,
             program=type(self).__name__,
             mode=MODES[MODES.index(mode)],
-            regex=re.compile(filepath_regex) if isinstance(filepath_regex, str) else filepath_regex,
+            regex=self.filepath_regex,
             group=None if consumer_group_id is None or consumer_group_id.lower() == "create_new" else consumer_group_id,
             from_beginning=from_beginning,
             give_up_after=give_up_after,
@@ -184,13 +188,19 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
         with announcing(self, self._common, self._settings, self._output_dir, self.consumer_topic_name, self._secrets()):
             for warning in self._settings.warnings:
                 log.warning("%s", warning)
+            again = self._options.from_beginning or self.restart_at_beginning  # which a subclass may have set
             engine = self._engine = Processing(
-                self._options, self._settings, self._callers, self._callbacks(), self._make_committing, self._tap()
+                replace(self._options, from_beginning=again),
+                self._settings,
+                self._callers,
+                self._callbacks(),
+                self._make_committing,
+                self._tap(),
             )
             self._tally = engine.tally
             log.info("reading as a member of group %s", engine.group)
             self.consumer_group_id = engine.group
-            report = engine.report(f"{self._n_threads} {self._workers}")
+            report = engine.report(f"{self.n_threads} {self._workers}")
             try:
                 self._follow(engine, f"{self.consumer_topic_name} -> {type(self).__name__}", engine.snapshot, report)
             finally:
@@ -245,8 +255,8 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
             from .callers.in_process import in_processes
 
             again = Rebuilt.like(self, "_work")
-            return in_processes(again, self._timeout, self._n_threads)
-        return [InThread(self._work) for _ in range(self._n_threads)]
+            return in_processes(again, self._timeout, self.n_threads)
+        return [InThread(self._work) for _ in range(self.n_threads)]
 
     def _work(self, file: File) -> Result | None:
         """Run the hook on a file."""
@@ -261,7 +271,7 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
         return None
 
     def _datafile(self, file: File) -> DownloadDataFile:
-        return self._datafile_type.of(file, self._output_dir, logger=self.logger, **self.other_datafile_kwargs)
+        return self.datafile_type.of(file, self._output_dir, logger=self.logger, **self.other_datafile_kwargs)
 
     def _check_hooks(self) -> None:
         """Say at the start, not at the first file, that a subclass lacks something."""
@@ -281,8 +291,13 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
 
     @property
     def n_msgs_processed(self) -> int:
-        """Records used so far."""
-        return self._tally.records - self._tally.quarantined
+        """Records used so far: not those that were no chunks, nor the last one of a file that failed."""
+        return self._tally.records - self._tally.quarantined - len(self._tally.failed)
+
+    @property
+    def alive(self) -> bool:
+        """Is it running?"""
+        return self._engine is not None and self._engine.alive
 
     @property
     def n_processed_files(self) -> int:
@@ -320,7 +335,6 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
         return [parsed_args.config, parsed_args.consumer_topic_name], processing_of(parsed_args)
 
     def _run_parsed(self, args: argparse.Namespace) -> None:
-        run.listen_to_keyboard(self.control_command_queue)
         self.process_files_as_read()
 
 

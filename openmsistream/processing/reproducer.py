@@ -72,6 +72,7 @@ class DataFileStreamReproducer(DataFileStreamProcessor):
     ) -> None:
         self.producer_topic_name = producer_topic_name
         super().__init__(config_file, consumer_topic_name, **{"n_threads": n_consumer_threads, **kwargs})
+        self.n_consumer_threads, self.n_producer_threads = n_consumer_threads, n_producer_threads
         self._serializers = serializers(self._settings)
         self._results: Results | None = None
 
@@ -97,6 +98,11 @@ class DataFileStreamReproducer(DataFileStreamProcessor):
     def n_results_produced_files(self) -> int:
         """Files whose results were produced so far."""
         return self._results.sent if self._results is not None else 0
+
+    @property
+    def n_msgs_produced(self) -> int:
+        """Results produced so far."""
+        return self.n_results_produced_files
 
     @property
     def recent_results_produced(self) -> list[Path]:

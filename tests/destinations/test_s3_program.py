@@ -71,6 +71,19 @@ def test_every_file_of_a_folder_is_in_the_bucket_and_a_second_run_sends_none(
         assert len(requests_of(log, "PUT")) == before
 
 
+def test_a_program_killed_in_the_middle_of_a_file_sends_it_again(lab: Lab, gate: Gateway) -> None:
+    bucket = gate.bucket()
+    content = os.urandom(50_000_000)
+    put(lab.source, "large.bin", content)
+    lab.upload_program("--upload_existing")
+    program = transfer(lab, gate, bucket)
+    expect(lambda: bool(gate.unfinished(bucket) or sent_at(gate, bucket)), 40, lambda: program.said)
+    program.kill()
+    again = transfer(lab, gate, bucket)
+    expect(lambda: objects(gate, bucket) == {f"{lab.topic}/large.bin": content}, 60, lambda: again.said)
+    assert again.stop() == 0, again.said
+
+
 def test_processes_of_their_own_store_files_too(lab: Lab, gate: Gateway) -> None:
     bucket = gate.bucket()
     put(lab.source, "a.txt", b"a")
