@@ -35,6 +35,9 @@ _WAITING_SHARE = 4
 
 _LONGEST_WAIT = 60.0
 
+_LEAVE_WITHIN = 0.5
+"""Seconds that all workers together have for leaving: one that is in somebody's code cannot be ended anyway."""
+
 _BEHIND = "an earlier version of it comes first"
 
 MOST_DEATHS = 3
@@ -178,8 +181,13 @@ class ProcessingStage:
             if any(task is running for running in self._running.values()):
                 return True
             task.dropped = True
+            task.file = None
             self._count_no_more(task)
             del self._tasks[id(incoming)]
+            if any(task is later for _, _, later in self._later):  # nobody behind it waits until it would be due
+                self._later = [entry for entry in self._later if entry[2] is not task]
+                heapq.heapify(self._later)
+                self._let_pass(task)
             self._changed.notify_all()
             return False
 
@@ -193,8 +201,9 @@ class ProcessingStage:
         self._attempts.clear()
         for caller in self._callers:
             caller.close()
+        deadline = time.monotonic() + _LEAVE_WITHIN
         for thread in self._threads:
-            thread.join(0.5)  # one that is in somebody's code cannot be ended; it touches nothing of ours any more
+            thread.join(max(0.0, deadline - time.monotonic()))  # one that stays touches nothing of ours any more
 
     def kept(self, row: ReceivedFile) -> Incoming | None:
         return self._keeping.kept(row)
@@ -321,7 +330,7 @@ class ProcessingStage:
         self._attempts.begin(slot, incoming.generation, incoming.path)
         outcome = caller.run(task.file)
         self._attempts.end(slot)
-        task.file.release()
+        _release(task.file)
         if outcome.result is not None and (refused := self._callbacks.refused(outcome.result)) is not None:
             outcome = Outcome(failure=refused, final=True, kind=UNSENT)
         if outcome.failure is None:
@@ -347,8 +356,15 @@ class ProcessingStage:
         """Call somebody's callback; what it raises is only said."""
         try:
             tell()
-        except Exception:
+        except BaseException:  # noqa: BLE001 - somebody's code, which may call for the end of the program as well
             log.warning("a callback for failures has failed itself", exc_info=True)
+
+
+def _release(file: File) -> None:
+    try:
+        file.release()
+    except OSError as error:  # somebody's code holds it open (Windows), or has made of it what it likes
+        log.warning("%s: the copy that its run had on disk cannot be removed: %s", file.path, error)
 
 
 def _killer(deaths: int) -> str:

@@ -387,7 +387,8 @@ class Receiving:
         if self._incoming.pop(incoming.generation, None) is None:
             return  # what was waited for was a newer version, and this one is given up
         self._finishing[incoming.generation] = incoming
-        self._finishing_paths[incoming.path] = incoming
+        if not self._wanted.each_version:
+            self._finishing_paths[incoming.path] = incoming
         self._stage.submit(incoming)
 
     def settle(self) -> None:
