@@ -13,6 +13,7 @@
 | 8 | the ledger cannot be used, or another program is using it |
 | 9 | some files failed; the others were done |
 | 10 | the embedded broker could not be started or stopped |
+| 11 | a destination (S3, Girder, ...) refused, or did not answer |
 """
 
 from __future__ import annotations

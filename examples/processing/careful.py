@@ -3,8 +3,9 @@
 import os
 import time
 
-from openmsistream import File, process_files
 from peaks import show
+
+from openmsistream import File, process_files
 
 
 def fragile(file: File) -> None:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from openmsistream import MetadataJSONReproducer
 from peaks import peak
+
+from openmsistream import MetadataJSONReproducer
 
 
 class PeakResults(MetadataJSONReproducer):

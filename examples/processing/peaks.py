@@ -10,7 +10,7 @@ def peak(file: File) -> float:
 
 
 def show(file: File) -> None:
-    print(f"{file.path}: peak at {peak(file):g}", flush=True)
+    print(f"{file.path}: peak at {peak(file):g}\n", end="")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,6 @@ try:
         message = consumer.poll(1)
         if message is not None and not message.error():
             digest = dict(message.headers())["source.digest"].decode()
-            print(message.value().decode(), "of", digest[:15], flush=True)
+            print(message.value().decode(), "of", digest[:15])
 except KeyboardInterrupt:
     consumer.close()

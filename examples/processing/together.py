@@ -2,8 +2,9 @@
 
 import sys
 
-from openmsistream import process_files
 from peaks import show
+
+from openmsistream import process_files
 
 if __name__ == "__main__":
     process_files("spectra", show, config="local", group="lab", output_dir=sys.argv[1])

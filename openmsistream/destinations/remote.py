@@ -46,7 +46,7 @@ class RemoteDestination:
             from fsspec.core import url_to_fs
         except ImportError as error:
             raise ConfigError(
-                "remote file systems need fsspec, which is not installed", 'pip install "openmsistream[fsspec]"'
+                "remote file systems need fsspec, which is not installed", 'pip install "openmsistream[remote]"'
             ) from error
         shown = _shown(self.url)
         try:

@@ -17,7 +17,7 @@ _RIGHTS = (
 _ROOM = "make room there or have the quota raised, then have the failed files tried again by openmsistream retry"
 _REGION = "set region in [s3] of the configuration to that of the bucket"
 _CLOCK = "set this computer's clock"
-_LATER = "nothing is to be done here: it is tried again"
+_LATER = "if that lasts, look at endpoint_url in [s3] of the configuration, and ask whoever runs the server"
 _DAMAGED = "it is tried again; when that happens often, something between here and there damages data"
 
 _WORDS: dict[str, tuple[str, str, bool]] = {

@@ -78,38 +78,42 @@ class Lists:
         self._written: set[str] | None = None
         self._next = 0.0
         self._more = False
-        self._complained = False
+        self._in_vain: set[Path] = set()
 
-    def keep(self, now: float, unfinished: Rows) -> None:
-        """Write what is new, when it is time to; call it as often as you like. `now` is monotonic."""
+    def keep(self, now: float, unfinished: Rows) -> bool:
+        """Write what is new, when it is time to; call it as often as you like. `now` is monotonic.
+
+        True when there is more to write at once.
+        """
         if now < self._next and not self._more:
-            return
+            return False
         if now >= self._next:
             began = time.perf_counter()
-            self._try(lambda: self._write_unfinished(unfinished))
+            self._try(self._pair.unfinished, lambda: self._write_unfinished(unfinished))
             self._next = now + max(WRITE_EVERY, _SHARE * (time.perf_counter() - began))
-        self._more = self._try(self._append_completed)
+        self._more = self._try(self._pair.completed, self._append_completed)
+        return self._more
 
     def finish(self, unfinished: Rows) -> None:
         """Write all that is new, at the end; what would take too long is left to the next start."""
         until = time.monotonic() + _AT_THE_END
-        self._try(lambda: self._write_unfinished(unfinished))
-        while self._try(self._append_completed) and time.monotonic() < until:
+        self._try(self._pair.unfinished, lambda: self._write_unfinished(unfinished))
+        while self._try(self._pair.completed, self._append_completed) and time.monotonic() < until:
             pass
 
-    def _try(self, write: Callable[[], bool]) -> bool:
-        """Write; True when there is more to write."""
+    def _try(self, file: Path, write: Callable[[], bool]) -> bool:
+        """Write one of the files; True when there is more to write."""
         try:
             more = write()
         except OSError as error:
-            if not self._complained:
+            if not self._in_vain:
                 log.warning(
                     "%s cannot be written: %s; %s all the same, and the list is written when it can be",
-                    error.filename or self._pair.completed, error.strerror or error, self._pair.meanwhile,
+                    error.filename or file, error.strerror or error, self._pair.meanwhile,
                 )  # fmt: skip
-            self._complained = True
+            self._in_vain.add(file)
             return False
-        self._complained = False
+        self._in_vain.discard(file)
         return more
 
     # -- what is on its way --------------------------------------------------------------------------------

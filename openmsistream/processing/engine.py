@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from openmsistream.config import Settings
 from openmsistream.kafka.record import Record
@@ -55,6 +56,13 @@ class ProcessingOptions:
     lists_in: Path | None = None
     results_to: str | None = None
 
+    def with_absolute_folders(self) -> Self:
+        """The same for code that changes the working directory while it runs."""
+        state, lists = self.state_dir, self.lists_in
+        return replace(
+            self, root=self.root.absolute(), state_dir=state and state.absolute(), lists_in=lists and lists.absolute()
+        )
+
     def reader(self) -> ReaderOptions:
         """What of it is about reading."""
         return ReaderOptions(
@@ -81,7 +89,7 @@ class Processing(Reader):
         callbacks: Callbacks, make_committing: Callable[[Reader], Committing] | None = None,
         tap: Callable[[Record, Receiving], None] | None = None,
     ) -> None:  # fmt: skip
-        self._processing = options
+        options = self._processing = options.with_absolute_folders()
         refuse_loop(options.root, options.topic)
         keeping = Keeping(options.root, options.topic, options.mode, options.memory_limit)
 

@@ -24,6 +24,8 @@ from .stage import FAILED, UNCOMPUTED
 log = logging.getLogger(__name__)
 
 _TURN = 0.5
+_BETWEEN = 0.01
+"""Seconds between two looks, and between two of 1000 rows each when many are to be written: the work comes first."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +77,20 @@ class ProcessingLists:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._guarded(lambda: self._lists.keep(time.monotonic(), self._rows_now))
-            self._stopping.wait(_TURN)
+            more = self._guarded(lambda: self._lists.keep(time.monotonic(), self._rows_now))
+            self._stopping.wait(_BETWEEN if more else _TURN)
 
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _guarded(self, work: Callable[[], bool | None]) -> bool:
         """The ledger is the reader's to complain of: what is wrong with it ends the reader, not this thread."""
         try:
-            work()
+            more = work()
             self._complained = False
+            return bool(more)
         except (sqlite3.Error, OpenMSIStreamError) as error:
             if not self._complained:
                 log.warning("the lists of processed files are not written just now: %s", error)
             self._complained = True
+            return False
 
     # -- rows --------
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from openmsistream.config import Settings
-from openmsistream.errors import OpenMSIStreamError
+from openmsistream.errors import OpenMSIStreamError, UsageError
 from openmsistream.kafka.admin import Admin, TopicWish
 from openmsistream.kafka.commits import Commit
 from openmsistream.kafka.consumer import ChunkConsumer, Interrupted
@@ -70,6 +70,10 @@ class DataFileStreamReproducer(DataFileStreamProcessor):
         n_consumer_threads: int = 2,
         **kwargs: Any,
     ) -> None:
+        if producer_topic_name == consumer_topic_name:
+            raise UsageError(
+                f"the results would go to the topic that is read, {consumer_topic_name}", "name another topic for them"
+            )
         self.producer_topic_name = producer_topic_name
         super().__init__(config_file, consumer_topic_name, **{"n_threads": n_consumer_threads, **kwargs})
         self.n_consumer_threads, self.n_producer_threads = n_consumer_threads, n_producer_threads

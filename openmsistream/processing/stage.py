@@ -142,13 +142,11 @@ class ProcessingStage:
         task = Task(incoming)
         with self._changed:
             self._tasks[id(incoming)] = task
-            self._count(task)
             if incoming.path in self._behind:
                 self._behind[incoming.path].append(task)
                 return
             self._behind[incoming.path] = deque()
-            self._ready.append(task)
-            self._changed.notify()
+            self._make_ready(task)
 
     def results(self) -> list[Finished]:
         if not self._results:
@@ -295,15 +293,17 @@ class ProcessingStage:
         self._tasks.pop(id(task.incoming), None)
         behind = self._behind[task.incoming.path]
         if behind:
-            self._ready.append(behind.popleft())
-            self._changed.notify_all()
+            self._make_ready(behind.popleft())
         else:
             del self._behind[task.incoming.path]
 
-    def _count(self, task: Task) -> None:
+    def _make_ready(self, task: Task) -> None:
+        """It waits for nothing but a worker. One that waits for another version is not counted: it would stop other files."""
         task.counted = task.incoming.size if task.incoming.in_memory else 0
         self._waiting += 1
         self._waiting_bytes += task.counted
+        self._ready.append(task)
+        self._changed.notify_all()
 
     def _count_no_more(self, task: Task) -> None:
         if task.counted is not None:
@@ -328,7 +328,7 @@ class ProcessingStage:
             return self._failed(task, task.file, Outcome(failure=_killer(deaths)))
         task.attempts += 1
         self._attempts.begin(slot, incoming.generation, incoming.path)
-        outcome = caller.run(task.file)
+        outcome = _in_unicode(caller.run(task.file))
         self._attempts.end(slot)
         _release(task.file)
         if outcome.result is not None and (refused := self._callbacks.refused(outcome.result)) is not None:
@@ -358,6 +358,14 @@ class ProcessingStage:
             tell()
         except BaseException:  # noqa: BLE001 - somebody's code, which may call for the end of the program as well
             log.warning("a callback for failures has failed itself", exc_info=True)
+
+
+def _in_unicode(outcome: Outcome) -> Outcome:
+    """The same with words that can be written: a message may hold a name from the disk that is not valid UTF-8."""
+    if outcome.failure is None:
+        return outcome
+    failure, trace = (text.encode("utf-8", "backslashreplace").decode() for text in (outcome.failure, outcome.trace))
+    return replace(outcome, failure=failure, trace=trace)
 
 
 def _release(file: File) -> None:

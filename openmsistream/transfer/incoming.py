@@ -85,6 +85,7 @@ class Incoming:
         if memory is not None and not _is_alone(chunk) and memory.takes(self.path, self.size):
             self._reserved = self.size
             self._held = io.BytesIO()
+            self._held_runs: list[tuple[int, int]] = []  # places and lengths of what it holds, as it came
 
     @property
     def in_memory(self) -> bool:
@@ -161,8 +162,10 @@ class Incoming:
                 self._memory.add(len(chunk.data))
                 self._reserved = len(chunk.data)
             return True
+        if self._held is not None and not self._has_room(chunk):
+            self._spill(self._held, target)
         if self._held is not None:
-            self._held.write(chunk.data)
+            self._hold(self._held, chunk)
         else:
             if self.fd < 0:
                 self.make_part(target, target.folder(self.parts[:-1]))
@@ -172,6 +175,34 @@ class Incoming:
             self._hasher.update(chunk.data)
             self._hashed = chunk.end
         return True
+
+    def _has_room(self, chunk: Chunk) -> bool:
+        """Does it fit into what is reserved, or into more of it? The chunk met first may have told too little."""
+        more = chunk.end - self._reserved
+        if more > 0:
+            assert self._memory is not None
+            if not self._memory.takes(self.path, more):
+                return False
+            self._reserved += more
+        return True
+
+    def _hold(self, held: io.BytesIO, chunk: Chunk) -> None:
+        """Each chunk goes to its place at once: to bring them into order in the end would take a second copy."""
+        held.seek(chunk.offset)
+        held.write(chunk.data)
+        runs = self._held_runs
+        if runs and sum(runs[-1]) == chunk.offset:
+            runs[-1] = runs[-1][0], runs[-1][1] + len(chunk.data)
+        else:
+            runs.append((chunk.offset, len(chunk.data)))
+
+    def _spill(self, held: io.BytesIO, target: Target) -> None:
+        """What was held in memory goes to a part, in the order in which it came."""
+        self.make_part(target, target.folder(self.parts[:-1]))
+        with held.getbuffer() as view:
+            for offset, length in self._held_runs:
+                write_all(self.fd, view[offset : offset + length])
+        self.release()
 
     def make_part(self, target: Target, folder: Folder) -> None:
         """Make an empty part beside the target."""
@@ -196,15 +227,12 @@ class Incoming:
             raise WrongDigest(f"its digest is {found}, the sender's was {self.reassembly.digest}")
 
     def _take_held(self, held: io.BytesIO) -> None:
-        """What was collected in memory becomes `data`, without a copy when it came in order."""
+        """What was collected in memory becomes `data`, without a copy."""
         if not self.reassembly.in_order:
-            view, ordered = held.getbuffer(), io.BytesIO()
-            for extent in self.reassembly.extents():
-                ordered.write(view[extent.position : extent.position + extent.length])
-            view.release()
-            held = ordered
+            self.reassembly.extents()  # is all of it there, once?
             self._hasher = digest.new_like(self.reassembly.digest)
-            self._hasher.update(held.getbuffer())
+            with held.getbuffer() as view:
+                self._hasher.update(view)
         self._held = None
         self.data = held.getvalue()
 
@@ -274,7 +302,7 @@ def _is_alone(chunk: Chunk) -> bool:
     return chunk.is_last and chunk.index == 0
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write all of it, however the system splits it."""
     view = memoryview(data)
     while view:

@@ -19,7 +19,7 @@ from openmsistream.kafka.admin import Admin, Topic
 from openmsistream.kafka.commits import Commit
 from openmsistream.kafka.consumer import ChunkConsumer, Interrupted, TopicGone
 from openmsistream.kafka.record import Record
-from openmsistream.ledger.database import broken, reader
+from openmsistream.ledger.database import broken, is_in_use, reader
 from openmsistream.ledger.location import state_folder
 from openmsistream.ledger.received import ReceivedLedger
 
@@ -136,7 +136,8 @@ class Reader:
             self.rows = Rows(self.ledger)
             self.known = stack.enter_context(contextlib.closing(reader(options.ledger_path)))
             self.target = stack.enter_context(contextlib.closing(Target(options.root)))
-            self.target.remove_parts()
+            if not _others_read_into(options.ledger_path):  # parts may be theirs
+                self.target.remove_parts()
             self.space = Space(self.target.free_bytes, self.target.total_bytes)
             self.stage = stack.enter_context(contextlib.closing(purpose.make_stage(self.rows)))
             self.group = self._group()
@@ -305,3 +306,9 @@ class Reader:
                 self.replaced.set()
             elif self.receiving is not None:
                 self.receiving.partitions = now.partitions
+
+
+def _others_read_into(ledger: Path) -> bool:
+    """Is another program that reads a topic at work on the folder of this ledger?"""
+    others = {*ledger.parent.glob("download-*.sqlite"), *ledger.parent.glob("process-*.sqlite")} - {ledger}
+    return any(is_in_use(other) for other in others)

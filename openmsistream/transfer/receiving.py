@@ -158,7 +158,7 @@ class Receiving:
         if lane is not None:
             self.tally.records += 1
             if rejected and not lane.passes_over(record.offset):
-                self._put_in_quarantine(record, rejected)
+                self._put_in_quarantine(record, rejected.encode("utf-8", "backslashreplace").decode())
             lane.progress.saw(record.offset)
 
     def _chunk(self, lane: Lane, record: Record, chunk: Chunk) -> None:
@@ -330,6 +330,7 @@ class Receiving:
             return None
         if fit is Fit.LATER:
             self._set_aside(incoming, self._space.lacking(incoming.size), again=aside is not None)
+            incoming.discard(self._target)
             return None
         earlier = self._incomplete.get(chunk.generation)
         if earlier is not None and not earlier.retired:
@@ -344,8 +345,10 @@ class Receiving:
 
     def _make_room_for_another(self, lane: Lane) -> bool:
         """A commit can name so many unfinished generations: wait for some that are finishing; False when that cannot help."""
+        deadline = time.monotonic() + _ROOM_WITHIN
         while lane.progress.full:
-            if not self._finishing or not self._stage.wait_for_result(_ROOM_WITHIN):
+            left = deadline - time.monotonic()  # files of other partitions may go on ending for hours
+            if not self._finishing or left <= 0 or not self._stage.wait_for_result(left):
                 return False
             self.settle()
             if self._stage.error is not None:

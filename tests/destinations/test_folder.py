@@ -92,7 +92,7 @@ def test_without_fsspec_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ConfigError) as caught:
         RemoteDestination("memory://x")
     assert str(caught.value) == (
-        'remote file systems need fsspec, which is not installed; pip install "openmsistream[fsspec]"'
+        'remote file systems need fsspec, which is not installed; pip install "openmsistream[remote]"'
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,32 @@ def test_a_server_that_accepts_and_says_nothing(monkeypatch: pytest.MonkeyPatch)
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         said = said_at_start("abc", S3Settings("k", "s", f"http://127.0.0.1:{silent.getsockname()[1]}"))
     assert "cannot be reached: it stopped answering" in said
+
+
+class _Page(BaseHTTPRequestHandler):
+    """A web page, whatever is asked for."""
+
+    def do_GET(self) -> None:
+        page = b"<html><body>Welcome<br>to our intranet</body>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is written."""
+
+
+def test_a_web_server_that_is_no_s3_server() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as pages:
+        threading.Thread(target=pages.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{pages.server_port}"
+        said = said_at_start("abc", S3Settings("k", "s", url))
+        pages.shutdown()
+    assert said == (
+        f"{url} refused to list bucket abc: Internal Server Error (status 500); if that lasts, look at endpoint_url in [s3] of "
+        "the configuration, and ask whoever runs the server"
+    )
 
 
 def test_an_address_that_is_none() -> None:
@@ -342,7 +369,7 @@ WHERE = Where("data", "https://s3.lab.edu")
         ("", 507, "", "is full; make room there or have the quota raised", True),
         ("SlowDown", 503, "Please reduce your request rate.",
          "does not serve requests now (Please reduce your request rate)", True),
-        ("502", 502, "Bad Gateway", "https://s3.lab.edu does not serve requests now (status 502); nothing is to be done", True),
+        ("502", 502, "Bad Gateway", "https://s3.lab.edu does not serve requests now (status 502); if that lasts, look at", True),
         ("InternalError", 500, "We encountered an internal error.", "refused to write to bucket data: We encountered", True),
         ("ExpiredToken", 400, "", "says that the credentials have expired; renew them", False),
         ("RequestTimeTooSkewed", 403, "", "clock and that of https://s3.lab.edu differ too much; set this", False),

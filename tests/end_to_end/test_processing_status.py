@@ -107,7 +107,13 @@ def test_running_waiting_and_failing_files_are_told_while_they_are(lab: Lab) -> 
 
     with lab.processing(work, workers=1, patience=Patience(1, 600.0)) as engine:
         report = engine.report("1 threads")
-        expect(lambda: began.is_set() and len(engine.at_work) == 3)
+        expect(
+            lambda: (
+                began.is_set()
+                and {f.state for f in engine.at_work} == {"running", "waiting"}
+                and len(engine.at_work) == 3
+            )
+        )
         report.beat()
         files = told(lab)
         end.set()
@@ -294,13 +300,19 @@ def test_what_is_asked_for_while_a_newer_version_runs_waits_for_it(lab: Lab) -> 
     assert seen == [b"first", b"second", b"first"]
 
 
+class Length(ReproducerMessage):
+    @property
+    def msg_value(self) -> str:
+        return str(len(self.datafile.bytestring))
+
+
 class Lengths(DataFileStreamReproducer):
     """How long each file is."""
 
     def _get_processing_result_message_for_file(self, datafile: Any, lock: Any) -> ReproducerMessage:
         if datafile.filename == "bad":
             raise ValueError("no such peak")
-        return ReproducerMessage(datafile, msg_value=str(len(datafile.bytestring)))
+        return Length(datafile)
 
 
 def test_a_reproducer_lists_its_results_and_its_registry_can_be_read(lab: Lab) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import inspect
 import os
 import re
 import shlex
@@ -10,19 +12,24 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from lab import wait_until
 
+from openmsistream import DataFileStreamProcessor, process_files
 from openmsistream.broker import stop
+from openmsistream.processing.command_lines import processor_parser
+from openmsistream.program.arguments import new_parser
+from openmsistream.program.options import add_common
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial-processing.md"
+REFERENCE = ROOT / "docs" / "processing.md"
 SCRIPTS = ROOT / "examples" / "processing"
-LIMIT = 60.0
+LIMIT = 30.0
 
 NOT_RUN = {"python3 -m venv .venv", ". .venv/bin/activate", 'pip install "openmsistream[broker]"'}
 """What is done before: the tests have an environment."""
@@ -190,7 +197,9 @@ class Reader:
         def printed() -> Counter[str]:
             return sum((terminal.lines for terminal in terminals), Counter[str]())
 
-        assert wait_until(lambda: wanted <= printed(), LIMIT, step=0.05), f"missing: {wanted - printed()} in {printed()}"
+        assert wait_until(lambda: wanted <= printed(), LIMIT, step=0.05), (
+            f"missing: {wanted - printed()} in {printed()}"
+        )
         for terminal in terminals:
             found = terminal.lines & wanted
             terminal.seen += found
@@ -202,6 +211,23 @@ class Reader:
         assert terminal.loose or not more, f"{terminal.name}: not in the tutorial: {more}"
 
 
+def arguments_told() -> tuple[set[str], set[str], set[str]]:
+    """What the table of the reference names: arguments of the function, of the class, and options."""
+    table = REFERENCE.read_text("utf-8").partition("| argument of the function |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1:4] for line in table.splitlines()[2:]]
+    function, kind, option = (set(re.findall(r"`([^`]+)`", " ".join(column))) for column in zip(*rows, strict=True))
+    return function, kind, option
+
+
+def taken_by(function: Callable[..., object]) -> set[str]:
+    return set(inspect.signature(function).parameters)
+
+
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Those that --help shows."""
+    return {action.option_strings[-1] for action in parser._actions if action.help != argparse.SUPPRESS}
+
+
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
     """Somebody with an empty folder and an environment, who has no broker yet."""
@@ -210,6 +236,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENMSISTREAM")}
     environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), environment.get("PATH", "")))
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
+    environment["PYTHONUNBUFFERED"] = "1"  # as on a terminal, where a line is seen when it is printed
     if sys.platform == "linux":
         environment["XDG_STATE_HOME"] = str(state)
         place = state / "openmsistream" / "broker"
@@ -249,3 +276,18 @@ def test_every_code_block_is_of_a_kind_that_is_run() -> None:
     assert set(kinds) == {"sh", "python", "console", "text"}
     assert kinds["sh"] == 1
     assert kinds.total() == page.count("\n```") / 2
+
+
+def test_the_code_of_the_reference_can_be_loaded() -> None:
+    for block in blocks(REFERENCE.read_text("utf-8")):
+        assert block.kind == "python"
+        exec(compile(block.text, f"{REFERENCE.name}, line {block.line}", "exec"), {"__name__": "page"})
+
+
+def test_the_reference_names_every_argument_and_option() -> None:
+    function, kind, option = arguments_told()
+    assert function - {"on_failure"} == taken_by(process_files) - {"function", "commands", "on_failure"}
+    assert kind - {"_failed_processing_callback"} == taken_by(DataFileStreamProcessor.__init__) - {"self", "kwargs"}
+    common = new_parser("program", "")
+    add_common(common)
+    assert option == options_of(processor_parser("program", "")) - options_of(common)

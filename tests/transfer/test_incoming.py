@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from handmade import chunks_of
+from handmade import chunks_of, msgpack_chunks_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from openmsistream.files.reassembly import Contradiction
 from openmsistream.transfer import incoming as incoming_module
 from openmsistream.transfer.disk import Target
 from openmsistream.transfer.incoming import Incoming, WrongDigest
+from openmsistream.transfer.memory import Memory
 
 
 @pytest.fixture
@@ -145,3 +147,48 @@ def test_what_is_still_to_come_shrinks_with_each_chunk(target: Target) -> None:
         left.append(incoming.still_to_come)
     assert left == [6, 2, 0]
     incoming.discard(target)
+
+
+@given(st.data(), st.binary(min_size=1, max_size=60), st.integers(1, 9), st.integers(0, 80))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_chunks_in_any_order_make_the_file_in_memory_or_on_disk_when_there_is_no_room(
+    target: Target, data: st.DataObject, content: bytes, length: int, room: int
+) -> None:
+    chunks = data.draw(st.permutations(msgpack_made(content, length)))
+    memory = Memory(room)
+    incoming = Incoming(chunks[0], ("a",), 0, 0, 0, memory)
+    for chunk in chunks:
+        incoming.add(chunk, target)
+    assert publish(incoming, target) == content
+    assert memory.used <= room or len(chunks) == 1
+    incoming.discard(target)
+    assert memory.used == 0
+
+
+def test_a_first_chunk_that_makes_its_file_seem_small_does_not_let_it_past_the_limit(target: Target) -> None:
+    chunks = msgpack_made(b"x" * 101, 50)
+    tiny = replace(chunks[0], data=b"x", count=4)
+    rest = [replace(chunks[0], index=1, offset=1, data=b"x" * 49, count=4)]
+    rest += [replace(c, index=c.index + 1, count=4) for c in chunks[1:]]
+    memory = Memory(60)
+    incoming = Incoming(tiny, ("a",), 0, 0, 0, memory)
+    assert incoming.in_memory
+    for chunk in (tiny, *rest):
+        incoming.add(chunk, target)
+    assert (memory.used, incoming.in_memory) == (0, False)
+    assert publish(incoming, target) == b"x" * 101
+
+
+def test_overlapping_chunks_in_memory_are_a_contradiction(target: Target) -> None:
+    chunks = msgpack_made(b"0123456789", 4)
+    incoming = Incoming(chunks[0], ("a",), 0, 0, 0, Memory(100))
+    for chunk in (chunks[0], replace(chunks[1], offset=3), replace(chunks[2], offset=8)):
+        incoming.add(chunk, target)
+    with pytest.raises(Contradiction, match="overlap or leave a hole at byte 3"):
+        incoming.check(target, None)
+
+
+def msgpack_made(content: bytes, length: int) -> list[Chunk]:
+    """The chunks of a file as they are decoded in the msgpack form: only the last one tells the size."""
+    made = msgpack_chunks_of("a", content, length)
+    return [replace(c, generation="m1", size=len(content) if c.is_last else None) for c in made]
