@@ -225,7 +225,7 @@ def taken_by(function: Callable[..., object]) -> set[str]:
 
 def options_of(parser: argparse.ArgumentParser) -> set[str]:
     """Those that --help shows."""
-    return {action.option_strings[-1] for action in parser._actions if action.help != argparse.SUPPRESS}
+    return {action.option_strings[0] for action in parser._actions if action.help != argparse.SUPPRESS}
 
 
 @pytest.fixture
