@@ -13,7 +13,7 @@ from pathlib import Path
 
 from openmsistream.broker import temporary
 
-from . import memory, openmsistream_188, rsync
+from . import memory, openmsistream_188, rsync, s3
 from .bench import Bench
 from .latency import HEAD as LATENCY_HEAD
 from .latency import Situation, latency
@@ -42,6 +42,8 @@ def main() -> None:
         _transfers(bench, args, who)
         if args.only in "processing" or args.processing:
             processing(bench, args.rounds, args.processing)
+        if args.only in "64 x 32 MiB to S3":
+            s3.compare(Path(place), Work("64 x 32 MiB to S3", 64, 32 << 20), args.rounds)
         _latencies(bench, args)
         _memory(bench, args)
 

@@ -78,7 +78,9 @@ class Filled:
                 took = (last - min(s["first"] for s in said)) * self.work.count / (self.work.count - at_first)
             return Result(took, cpu_down=sum(p.cpu for p in programs), peak_down=max(p.peak_mb for p in programs))
 
-    def _program(self, kind: str, output: Path, group: str, said: Path, sleep: float) -> AbstractContextManager[Measured]:
+    def _program(
+        self, kind: str, output: Path, group: str, said: Path, sleep: float
+    ) -> AbstractContextManager[Measured]:
         arguments = [kind, str(self.bench.config()), self.topic, str(output), group, str(said), str(sleep)]
         return running([sys.executable, "-m", "benchmarks.processors", *arguments], self.bench.place / "process.log")
 

@@ -41,6 +41,7 @@ BOTO3_MEMORY = {"boto3, from memory": ("boto3-memory", SIDE_BY_SIDE)}
 
 def compare(place: Path, work: Work, rounds: int) -> None:
     """The lines of one work."""
+    print(HEAD, flush=True)
     source = place / "files"
     make_files(source, work)
     with server(place) as (url, root):
@@ -189,7 +190,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the server is ended, not left behind
     with tempfile.TemporaryDirectory(prefix="openmsistream-bench-", dir=args.place) as place:
-        print(HEAD, flush=True)
         compare(Path(place), Work(f"S3: {args.files} x {args.mib} MiB", args.files, args.mib << 20), args.rounds)
 
 

@@ -237,10 +237,14 @@ class Lab:
             yield downloader
 
     @contextmanager
-    def processing(self, work: Work, *, workers: int = 2, callbacks: Callbacks | None = None, **options: object) -> Iterator[Processing]:
+    def processing(
+        self, work: Work, *, workers: int = 2, callbacks: Callbacks | None = None, **options: object
+    ) -> Iterator[Processing]:
         """An engine that runs `work` on the files of the topic, likewise."""
         made = ProcessingOptions(**{"root": self.target, "topic": self.topic, "program": "test", **options})  # type: ignore[arg-type]
-        engine = Processing(made, self.settings, lambda: [InThread(work) for _ in range(workers)], callbacks or Silent())
+        engine = Processing(
+            made, self.settings, lambda: [InThread(work) for _ in range(workers)], callbacks or Silent()
+        )
         with _running(engine):
             yield engine
 
@@ -277,8 +281,8 @@ class Lab:
     def records(self) -> list[Message]:
         """All records that stand on the topic, by partition and offset."""
         consumer = Consumer(
-            {"bootstrap.servers": self.address, "group.id": "look", "enable.auto.commit": False, "isolation.level": "read_committed",
-             "auto.offset.reset": "earliest", "fetch.wait.max.ms": 50}
+            {"bootstrap.servers": self.address, "group.id": "look", "enable.auto.commit": False,
+             "isolation.level": "read_committed", "auto.offset.reset": "earliest", "fetch.wait.max.ms": 50}
         )  # fmt: skip
         try:
             return [m for p in range(self._partitions()) for m in self._read(consumer, p)]

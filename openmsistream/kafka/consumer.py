@@ -41,6 +41,13 @@ _REFRESH_MS = "10000"
 _NO_MEMBER = b"CGMDv2:\xff\xff\xff\xff"
 """How librdkafka's word for a membership begins when it has no generation, -1."""
 
+_NEVER_COMMITTED = {
+    KafkaError.OFFSET_METADATA_TOO_LARGE: "raise offset.metadata.max.bytes of the brokers to its default, 4096",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "ask whoever runs the brokers for the right Read on the group",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "ask whoever runs the brokers for the right Read on the topic",
+}
+"""Refusals of a commit that stay, with what can be done about them."""
+
 _COMMITTED_WITHIN = 5.0
 """Seconds in which the group has to say what it has committed; then it is asked again by a new member."""
 
@@ -87,7 +94,7 @@ class ChunkConsumer:
         self._average = 1024.0
         self._incremental = _is_incremental(properties)
         self._reset = properties.get("auto.offset.reset", "earliest").lower()
-        self._stuck = self._in_callback = self._resting = False
+        self._stuck = self._in_callback = self._resting = self._said_refused = False
         try:
             added = {"topic.metadata.refresh.interval.ms": _REFRESH_MS, **properties, "group.id": group}
             added["auto.offset.reset"] = "error"  # or a place that is gone would be left without a word
@@ -299,7 +306,19 @@ class ChunkConsumer:
         failed = frozenset(p.partition for p in partitions if error is not None or p.error is not None)
         if failed:
             log.debug("commit of partitions %s: %s", sorted(failed), error)
+            self._say_refused(next((e for e in (error, *(p.error for p in partitions)) if e is not None), None))
             self._assignee.not_committed(failed)
+
+    def _say_refused(self, error: KafkaError | None) -> None:
+        """Some commits will never go through; what is done meanwhile would be done again after a restart."""
+        if error is not None and not self._said_refused and (advice := _NEVER_COMMITTED.get(error.code())):
+            self._said_refused = True
+            log.warning(
+                "commits for topic %s are refused (%s): a restart will begin too early; %s",
+                self.topic,
+                error.str(),
+                advice,
+            )
 
     def _failure(self, error: KafkaException, doing: str) -> OpenMSIStreamError:
         return translate(kafka_error(error), doing, self.connection.bootstrap)

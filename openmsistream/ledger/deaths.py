@@ -21,4 +21,7 @@ def note(ledger: Ledger, running: Iterable[tuple[str, str]]) -> dict[str, int]:
         connection.executemany(
             "INSERT INTO death VALUES (?, ?, 1) ON CONFLICT (generation) DO UPDATE SET count=count+1", running
         )
-        return {str(generation): int(count) for generation, count in connection.execute("SELECT generation, count FROM death")}
+        return {
+            str(generation): int(count)
+            for generation, count in connection.execute("SELECT generation, count FROM death")
+        }

@@ -214,6 +214,19 @@ class ReceivedLedger(Ledger):
             )
             connection.executemany("DELETE FROM death WHERE generation=?", ((r.generation,) for r in rows))
 
+    def take_back(self, row: ReceivedFile) -> None:
+        """What was written down as delivered right before its commit has failed in it, as this row says."""
+        with self.transaction() as connection:
+            connection.execute(
+                "DELETE FROM received WHERE stream=? AND path=? AND state='delivered' AND generation=?",
+                (self.stream, row.path, row.generation),
+            )
+            if self.lists_completed:  # what has been written on to the file already stays there
+                connection.execute(
+                    "DELETE FROM completed WHERE id=(SELECT max(id) FROM completed WHERE path=?)", (row.path,)
+                )
+        self.write([row])
+
     def _completion(self, row: ReceivedFile) -> dict[str, object]:
         return {
             "stream": self.stream, "path": row.path, "chunks": row.chunks, "began": row.began or row.updated,

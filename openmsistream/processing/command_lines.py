@@ -44,7 +44,9 @@ def add_processing(parser: argparse.ArgumentParser, name: str, *, workers_as: st
         "--output_dir", type=Path, default=Path(f"{name}_output"),
         help="folder for what is kept and written; it holds LOGS/ with the ledger too",
     )  # fmt: skip
-    parser.add_argument(workers_as, type=arguments.positive_int, default=2, help="files that are processed side by side")
+    parser.add_argument(
+        workers_as, type=arguments.positive_int, default=2, help="files that are processed side by side"
+    )
     parser.add_argument(
         "--workers", choices=WORKERS, default=WORKERS[0],
         help="threads of this program, or processes of their own for code that keeps a processor busy or may crash",
@@ -60,9 +62,7 @@ def add_processing(parser: argparse.ArgumentParser, name: str, *, workers_as: st
         "--memory_limit", type=memory, default=str(MEMORY_LIMIT), metavar="BYTES",
         help="bytes of files in memory at once, such as 500M or 2G; larger files go to disk until their run has ended",
     )  # fmt: skip
-    parser.add_argument(
-        "--from_beginning", action="store_true", help="process the topic again from its oldest record"
-    )
+    parser.add_argument("--from_beginning", action="store_true", help="process the topic again from its oldest record")
     parser.add_argument(
         "--give_up_after", type=arguments.positive_float, default=GIVE_UP_AFTER, metavar="SECONDS",
         help="seconds without news after which an unfinished file is listed as incomplete",

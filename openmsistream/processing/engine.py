@@ -101,7 +101,9 @@ class Processing(Reader):
             attempts = Attempts(file, len(callers))
             return ProcessingStage(callers, keeping, callbacks, options.patience, attempts, died)
 
-        purpose = Purpose(keeping.wanted(), make_stage, make_committing, _RESULTS_EVERY if make_committing else 0.5, tap)
+        purpose = Purpose(
+            keeping.wanted(), make_stage, make_committing, _RESULTS_EVERY if make_committing else 0.5, tap
+        )
         super().__init__(options.reader(), settings, purpose)
         listed = Listed(options.lists_in or self.ledger.path.parent, options.topic, self.group, options.results_to)
         self._resources.enter_context(closing(ProcessingLists(self.rows, listed, self._begun)))

@@ -28,7 +28,9 @@ class NotKept(OSError):
     """What is kept under the name of a file is not this version of it."""
 
     def __init__(self) -> None:
-        super().__init__(errno.EEXIST, "the topic no longer holds it, and what stands in the folder is not this version")
+        super().__init__(
+            errno.EEXIST, "the topic no longer holds it, and what stands in the folder is not this version"
+        )
 
 
 class Kept(Incoming):

@@ -31,9 +31,9 @@ class MetadataJSONMessage(ReproducerMessage):
 class MetadataJSONReproducer(DataFileStreamReproducer):
     """Puts the metadata of each file of one topic on another topic, as JSON text.
 
-        class Peaks(MetadataJSONReproducer):
-            def _get_metadata_dict_for_file(self, datafile):
-                return {"lines": datafile.bytestring.count(b"\\n")}
+    class Peaks(MetadataJSONReproducer):
+        def _get_metadata_dict_for_file(self, datafile):
+            return {"lines": datafile.bytestring.count(b"\\n")}
     """
 
     _NEEDED_HOOKS: ClassVar = ("_get_metadata_dict_for_file",)

@@ -103,7 +103,9 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
         if workers not in WORKERS:
             raise UsageError(f"workers {workers!r} are not known", f"choose one of {', '.join(WORKERS)}")
         if timeout is not None and workers != "process":
-            raise UsageError("a thread cannot be ended after a timeout", 'set workers="process" (--workers process) too')
+            raise UsageError(
+                "a thread cannot be ended after a timeout", 'set workers="process" (--workers process) too'
+            )
         self._settings = load(config_file)
         self._prepare(type(self).__name__, kwargs)
         self._output_dir = Path(f"{type(self).__name__}_output" if output_dir is None else output_dir)
@@ -185,7 +187,9 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
 
     def _run_engine(self) -> None:
         leave_if_only_imported()
-        with announcing(self, self._common, self._settings, self._output_dir, self.consumer_topic_name, self._secrets()):
+        with announcing(
+            self, self._common, self._settings, self._output_dir, self.consumer_topic_name, self._secrets()
+        ):
             for warning in self._settings.warnings:
                 log.warning("%s", warning)
             again = self._options.from_beginning or self.restart_at_beginning  # which a subclass may have set

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -135,7 +135,9 @@ class DataFileStreamReproducer(DataFileStreamProcessor):
         )
 
     def _make_committing(self, reader: Reader) -> Results:
-        self._results = Results(self._settings, self.producer_topic_name, f"{reader.group}-{reader.ledger.installation()}")
+        self._results = Results(
+            self._settings, self.producer_topic_name, f"{reader.group}-{reader.ledger.installation()}"
+        )
         return self._results
 
     def _callbacks(self) -> ToHooks:
@@ -189,10 +191,11 @@ class Results:
         self._producer.start(within)
 
     def commit(
-        self, consumer: ChunkConsumer, commits: Mapping[int, Commit], ended: Sequence[Finished], within: float
-    ) -> list[tuple[Finished, str]]:
+        self, consumer: ChunkConsumer, commits: Mapping[int, Commit], ended: Sequence[Finished], within: float,
+        refuse: Callable[[Finished, str], None],
+    ) -> None:  # fmt: skip
         deadline = time.monotonic() + within
-        going, refused = [f for f in ended if isinstance(f.result, Result)], []
+        going = [f for f in ended if isinstance(f.result, Result)]
         results: list[Result] = []
         while going or commits:
             results = [finished.result for finished in going if isinstance(finished.result, Result)]
@@ -200,14 +203,16 @@ class Results:
                 self._producer.commit(results, commits, consumer, max(0.1, deadline - time.monotonic()))
                 break
             except ResultsRefused as error:
-                refused += [(going[number], reason) for number, reason in error.reasons.items()]
+                for number, reason in error.reasons.items():
+                    refuse(
+                        going[number], f"{self._producer.topic.name} did not take its result: {reason}; {error.advice}"
+                    )
                 going = [finished for number, finished in enumerate(going) if number not in error.reasons]
             except NotCommitted as error:
                 if time.monotonic() > deadline:
                     raise Interrupted(f"{error}; the files since the last commit are read again") from error
         self.sent += len(going)
         self.sent_bytes += sum(len(result.value or b"") for result in results)
-        return refused
 
     def close(self) -> None:
         self._producer.close()

@@ -349,14 +349,19 @@ class ProcessingStage:
     def _failed(self, task: Task, file: File, outcome: Outcome) -> Finished:
         self._tell(lambda: self._callbacks.failed(file, outcome))
         return Finished(
-            task.incoming, Ending.FAILED, outcome.failure or "", task.attempts, outcome.kind or FAILED, outcome.trace or None
+            task.incoming,
+            Ending.FAILED,
+            outcome.failure or "",
+            task.attempts,
+            outcome.kind or FAILED,
+            outcome.trace or None,
         )
 
     def _tell(self, tell: Callable[[], None]) -> None:
         """Call somebody's callback; what it raises is only said."""
         try:
             tell()
-        except BaseException:  # noqa: BLE001 - somebody's code, which may call for the end of the program as well
+        except BaseException:  # somebody's code, which may call for the end of the program as well
             log.warning("a callback for failures has failed itself", exc_info=True)
 
 

@@ -74,6 +74,7 @@ class Incoming:
         self.unsynced = 0
         self.write_back: Future[None] | None = None
         self.given_up = False
+        self.again = False  # it has failed, and somebody wants it tried once more
         self.fd = -1
         self.part = part_name(self.generation, next(_serials))
         self._on_disk = False
@@ -287,7 +288,6 @@ class Incoming:
                 target.remove(target.folder(self.parts[:-1]), self.part)
             except OSError:
                 pass  # it is removed at the next start
-
 
     def release(self) -> None:
         """What it held in memory may be somebody else's now."""

@@ -25,6 +25,7 @@ class Lane:
     progress: Progress
     committed: Commit | None = None
     end: int = 0
+    said_full: bool = False
 
     @property
     def at_end(self) -> bool:
@@ -83,6 +84,11 @@ class Tally:
         self.recent.append(path)
         if len(self.recent) > _RECENT:
             del self.recent[0]
+
+    def taken_back(self, size: int) -> None:
+        """One that was finished is not, after all."""
+        self.files -= 1
+        self.bytes -= size
 
     def has_failed(self, path: str, reason: str) -> None:
         self.failed[path] = reason

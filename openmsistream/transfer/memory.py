@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from openmsistream.program.progress import size as size_in_words
+
 log = logging.getLogger(__name__)
 
 _SAID = 5
@@ -38,7 +40,7 @@ class Memory:
         level = logging.WARNING if self._said <= _SAID else logging.DEBUG
         log.log(
             level,
-            "%s (%.2f GB) is kept on disk until its run has ended: %.2f of %.2f GB of memory are taken; "
+            "%s (%s) is kept on disk until its run has ended: %s of %s of memory are taken; "
             "--memory_limit sets how much may be",
-            path, size / 1e9, self.used / 1e9, self.limit / 1e9,
+            path, size_in_words(size), size_in_words(self.used), size_in_words(self.limit),
         )  # fmt: skip

@@ -79,9 +79,10 @@ class Committing(Protocol):
         ...
 
     def commit(
-        self, consumer: ChunkConsumer, commits: Mapping[int, Commit], ended: Sequence[Finished], within: float
-    ) -> list[tuple[Finished, str]]:
-        """Make the results of these files and the commits good together; gives those that cannot be, and why.
+        self, consumer: ChunkConsumer, commits: Mapping[int, Commit], ended: Sequence[Finished], within: float,
+        refuse: Callable[[Finished, str], None],
+    ) -> None:  # fmt: skip
+        """Make the results of these files and the commits good together; `refuse` is told before of those that cannot be.
 
         Raises Interrupted when nothing was made good, and the files have to be read again.
         """
@@ -218,7 +219,8 @@ class Reader:
                 return
             if topic.topic_id != before:
                 self.rewound.clear()
-                self.ledger.use_stream(topic.cluster_id, topic.name, topic.topic_id)
+                with self.rows.turn:  # the lists are written by another thread
+                    self.ledger.use_stream(topic.cluster_id, topic.name, topic.topic_id)
                 self.receiving = self._make_receiving(topic)
             before = topic.topic_id
             if self.committing is not None and not self._started(self.committing):

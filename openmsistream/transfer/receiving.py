@@ -12,7 +12,7 @@ import logging
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from openmsistream.files.chunk import Abandoned, Chunk, is_named_by_content
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 _ROOM_WITHIN = 2.0
 """Seconds that receiving waits for one of too many files to be finished; then it goes back for the rest later."""
 
+
+_AGAIN = "to be tried again"
 
 _NOT_KNOWN = 1 << 62
 """When the last record of a file was sent that failed with its first: its others are on their way, and not wanted."""
@@ -124,10 +126,13 @@ class Receiving:
         self._aside.close(partitions)
         for finished in [f for f in self.with_results if partitions & f.incoming.firsts.keys()]:
             self.with_results.remove(finished)  # whoever has its partition now has a result of its own
+            self.tally.taken_back(finished.incoming.size)
             self._lately.forget(finished.incoming.generation)
 
-    def forget_ended(self) -> None:
+    def forget_ended(self, ended: Iterable[Finished]) -> None:
         """Results did not get out: what ended lately is done only as far as the group's commits say so."""
+        for finished in (*ended, *self.with_results):
+            self.tally.taken_back(finished.incoming.size)
         self.with_results, self._ended, self._early = [], [], []
         self._lately = Lately()
 
@@ -213,7 +218,11 @@ class Receiving:
         if finishing is not None and finishing.scatters:
             finishing.met(record.partition, offset, record.timestamp_ms, new=False)
         if finishing is not None or lane.passes_over(offset):
-            if finishing is not None and finishing.firsts.get(record.partition) == offset and not lane.passes_over(offset):
+            if (
+                finishing is not None
+                and finishing.firsts.get(record.partition) == offset
+                and not lane.passes_over(offset)
+            ):
                 progress.begin(offset)  # the partition was away meanwhile
             return None
         aside = self._aside.get(generation)
@@ -313,6 +322,7 @@ class Receiving:
         aside = self._aside.pop(chunk.generation)
         if aside is not None:
             incoming.firsts |= aside.firsts
+            incoming.again = aside.reason == _AGAIN
         if not self._wanted.each_version and there is not None and not is_newer(incoming.place, place_of(there)):
             if there.partition != incoming.partition:
                 log.info(
@@ -349,11 +359,20 @@ class Receiving:
         while lane.progress.full:
             left = deadline - time.monotonic()  # files of other partitions may go on ending for hours
             if not self._finishing or left <= 0 or not self._stage.wait_for_result(left):
+                self._say_full(lane)
                 return False
             self.settle()
             if self._stage.error is not None:
                 return False
         return True
+
+    def _say_full(self, lane: Lane) -> None:
+        if not lane.said_full:
+            lane.said_full = True
+            log.warning(
+                "partition %d: %d files have begun and none of them has ended, so no others are begun there for now; "
+                "openmsistream status names them", lane.partition, len(lane.progress.open),
+            )  # fmt: skip
 
     def _promised(self) -> Iterator[int]:
         for incoming in (*self._incoming.values(), *self._finishing.values()):
@@ -389,6 +408,10 @@ class Receiving:
             self.settle()
         if self._incoming.pop(incoming.generation, None) is None:
             return  # what was waited for was a newer version, and this one is given up
+        if incoming.again and self._newer_is_at_work(incoming.path, incoming.place):
+            incoming.discard(self._target)
+            self._done(incoming.generation, incoming.firsts, last_sent=incoming.last_timestamp_ms, delivered=False)
+            return
         self._finishing[incoming.generation] = incoming
         if not self._wanted.each_version:
             self._finishing_paths[incoming.path] = incoming
@@ -494,9 +517,8 @@ class Receiving:
     def refuse(self, finished: Finished, reason: str) -> None:
         """The result of this file was not taken: the file has failed after all."""
         row = replace(finished, ending=Ending.FAILED, reason=reason, kind="producing_message_failed")
-        self._rows.record([received(finished.incoming, reason, row)])
-        self.tally.files -= 1
-        self.tally.bytes -= finished.incoming.size
+        self._rows.take_back(received(finished.incoming, reason, row))
+        self.tally.taken_back(finished.incoming.size)
         self._say_failed(finished.incoming.path, reason)
 
     def _say_failed(self, path: str, reason: str) -> None:
@@ -580,7 +602,14 @@ class Receiving:
     def _is_free(self, row: ReceivedFile) -> bool:
         """May this file, which failed, be tried again now? It is not at work, and all its partitions are ours."""
         is_at_work = row.generation in self._incoming or row.generation in self._finishing
-        return not is_at_work and row.firsts.keys() <= self.lanes.keys()
+        return (
+            not (is_at_work or self._newer_is_at_work(row.path, place_of(row)))
+            and row.firsts.keys() <= self.lanes.keys()
+        )
+
+    def _newer_is_at_work(self, path: str, place: Place) -> bool:
+        """Is a newer version with the stage? Behind that one, an older one would stand in the folder in the end."""
+        return self._wanted.kept and any(i.path == path and is_newer(i.place, place) for i in self._finishing.values())
 
     def run_kept(self, row: ReceivedFile) -> bool:
         """Try a file that failed again from where it is kept, or list it as gone: the topic no longer holds it.
@@ -606,7 +635,7 @@ class Receiving:
         for partition, offset in firsts.items():
             self.lanes[partition].progress.begin(offset)
         self._lately.forget(row.generation)
-        self._aside.put(row.generation, Aside(row.path, row.size, place_of(row), firsts, "to be tried again"))
+        self._aside.put(row.generation, Aside(row.path, row.size, place_of(row), firsts, _AGAIN))
         return True
 
     # -- for whoever wants to see, from other threads --------

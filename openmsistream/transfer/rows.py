@@ -20,6 +20,11 @@ class Rows:
             with self.turn:
                 self.ledger.write(rows)
 
+    def take_back(self, row: ReceivedFile) -> None:
+        """A file has failed after all."""
+        with self.turn:
+            self.ledger.take_back(row)
+
     def incomplete(self, rows: list[IncompleteFile]) -> None:
         """What is unfinished, or given up."""
         if rows:

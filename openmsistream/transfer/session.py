@@ -14,6 +14,7 @@ from openmsistream.kafka.consumer import BEGINNING, ChunkConsumer, Interrupted, 
 from openmsistream.kafka.groups import members
 from openmsistream.kafka.record import Record
 from openmsistream.kafka.resuming import Extent, Resumption, resume
+from openmsistream.ledger.gone import last_sent
 from openmsistream.ledger.received import failure
 from openmsistream.ledger.requests import answer, asked
 
@@ -170,13 +171,11 @@ class Session:
         if not made and not ended:
             return
         try:
-            refused = committing.commit(self.consumer, made, ended, wait or self._reader.left)
+            committing.commit(self.consumer, made, ended, wait or self._reader.left, self.receiving.refuse)
         except BaseException:
             self._undone = True
-            self.receiving.forget_ended()
+            self.receiving.forget_ended(ended)
             raise
-        for finished, reason in refused:
-            self.receiving.refuse(finished, reason)
 
     def _say_members(self) -> None:
         found = members(self._reader.settings.admin.properties, self._reader.group, ASK_WITHIN)
@@ -189,12 +188,14 @@ class Session:
         starts: dict[int, int | None] = {}
         progress: dict[int, Progress] = {}
         elsewhere: dict[int, Resumption] = {}
+        forgotten: list[int] = []
         for partition, commit in commits.items():
             if self._options.from_beginning and partition not in self._reader.rewound:
                 self._reader.rewound.add(partition)
                 starts[partition], progress[partition] = BEGINNING, Progress(0)
             elif commit is None:
                 starts[partition], progress[partition] = None, Progress(0)
+                forgotten += [partition] if self._was_read(partition) else []
             elif (ours := unstamped(commit, self._topic_id)) is None:
                 starts[partition], progress[partition] = BEGINNING, Progress(0)
             else:
@@ -202,11 +203,25 @@ class Session:
                 starts[partition], progress[partition] = resumed.start, resumed.progress
                 if resumed.cut or resumed.start != ours.offset:
                     elsewhere[partition] = resumed
+        if forgotten:
+            self._say_forgotten(forgotten)
         self._reader.tally.incomplete += self._losses.note(elsewhere)
         self.receiving.open_lanes(progress, {partition: extent.end for partition, extent in extents.items()})
         self._ask_members_at = time.monotonic() + 2.0
         log.debug("reading partitions %s", sorted(commits))
         return starts
+
+    def _was_read(self, partition: int) -> bool:
+        return last_sent(self._reader.known, self._reader.ledger.stream, partition) is not None
+
+    def _say_forgotten(self, partitions: list[int]) -> None:
+        """Where only commits say what is done, all is done again: nobody should have to guess why."""
+        if self._reader.purpose.wanted.each_version:
+            log.warning(
+                "group %s has nothing committed for partitions %s, of which files were processed here before: they are processed "
+                "again. It is another group than before, or the brokers have forgotten it: they do a week after its last "
+                "member has gone (offsets.retention.minutes)", self._reader.group, partitions,
+            )  # fmt: skip
 
     def giving_up(self, partitions: frozenset[int]) -> None:
         if not self._over:  # leaving the group; what was to be said is said, perhaps by another thread

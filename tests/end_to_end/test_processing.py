@@ -198,7 +198,9 @@ def test_a_long_run_stays_in_its_group_beyond_the_time_that_a_member_may_be_sile
 
 
 def test_partitions_that_are_lost_while_it_stands_still_are_read_again_when_they_come_back(lab: Lab) -> None:
-    lab.config_file(consumer="session.timeout.ms = 1500\nheartbeat.interval.ms = 1500\n")  # the group misses it now and then
+    lab.config_file(
+        consumer="session.timeout.ms = 1500\nheartbeat.interval.ms = 1500\n"
+    )  # the group misses it now and then
     lab.make_topic(1)
     for number in range(200):
         put(lab.source, f"{number:03}", b"x")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import tempfile
 import threading
 import time
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
-from lab import Lab, chunks, expect, parts_in, path_in_partition, record_of, tree
+from lab import QUICK_GROUP, Lab, chunks, expect, parts_in, path_in_partition, record_of, tree
 
 from openmsistream.errors import UsageError
+from openmsistream.ledger.database import is_in_use, reading
+from openmsistream.ledger.requests import ask, asked
 from openmsistream.processing.file import File
 from openmsistream.processing.reproducer import DataFileStreamReproducer
+from openmsistream.processing.reproducer_message import ReproducerMessage
 from openmsistream.processing.stage import Patience
 from openmsistream.transfer.incoming import Incoming
 
@@ -23,6 +28,16 @@ from openmsistream.transfer.incoming import Incoming
 def produce(lab: Lab, path: str, *contents: bytes, partition: int = 0) -> None:
     """Put versions of a file on the topic."""
     lab.produce(*[record_of(c) for content in contents for c in chunks(path, content)], partition=partition)
+
+
+def ledger_of(lab: Lab) -> Path:
+    return lab.target / "LOGS" / f"process-{lab.topic}.sqlite"
+
+
+def failed_paths(lab: Lab) -> list[str]:
+    """The files that the ledger calls failed."""
+    with reading(ledger_of(lab)) as connection:
+        return [path for (path,) in connection.execute("SELECT path FROM received WHERE state='failed' ORDER BY path")]
 
 
 def test_a_message_that_is_no_unicode_fails_its_own_file_only(lab: Lab) -> None:
@@ -120,6 +135,80 @@ def test_a_second_processor_in_the_folder_leaves_what_the_first_one_works_on(
     (lab.target / ".oms-left-1.part").write_bytes(b"by a kill")
     with lab.processing(work):
         assert parts_in(lab.target) == []
+
+
+def test_a_failed_version_that_is_asked_for_again_does_not_come_out_after_a_newer_one(lab: Lab) -> None:
+    lab.make_topic(1)
+    begun, end = threading.Event(), threading.Event()
+    ran: list[bytes] = []
+
+    def work(file: File) -> None:
+        ran.append(file.read_bytes())
+        if ran == [b"first"]:
+            raise ValueError("no such peak")
+        begun.set()
+        end.wait(30)
+
+    with lab.processing(work, mode="disk", group="g", patience=Patience(0)) as engine:
+        produce(lab, "a", b"first")
+        expect(lambda: failed_paths(lab) == ["a"])
+        produce(lab, "a", b"second")
+        assert begun.wait(20)
+        ask(engine.options.ledger_path, ["a"], time.time())
+        time.sleep(2.5)  # the engine looks for requests once a second, and is to leave this one alone
+        end.set()
+        expect(lambda: asked(engine.known, "") == [])
+    assert ran == [b"first", b"second"]
+    assert tree(lab.target) == {"a": b"second"}
+    assert failed_paths(lab) == []
+
+
+class Large(DataFileStreamReproducer):
+    """Its results do not fit into the topic, and only the broker finds that out, since they are compressed."""
+
+    def _get_processing_result_message_for_file(self, datafile: Any, lock: Any) -> ReproducerMessage:
+        class Random(ReproducerMessage):
+            msg_value = random.Random(1).randbytes(200_000 if datafile.filename == "large" else 10)
+
+        return Random(datafile)
+
+
+def test_a_result_that_the_topic_does_not_take_is_listed_once_with_what_to_do(lab: Lab) -> None:
+    lab.make_topic(1)
+    to = f"{lab.topic}-results"
+    results = Lab.__new__(Lab)
+    results.__dict__.update({**lab.__dict__, "topic": to})
+    results.make_topic(1, max_message_bytes="50000")
+    config = lab.config_file("compressed", consumer=QUICK_GROUP + "[producer]\ncompression.type = lz4\n")
+    for name in ("a", "large", "z"):
+        produce(lab, name, b"x")
+    with Large(config, lab.topic, to, output_dir=lab.target) as reproducer:
+        threading.Thread(target=reproducer.produce_processing_results_for_files_as_read, daemon=True).start()
+        expect(lambda: len(results.records()) == 2)
+        expect(lambda: failed_paths(lab) == ["large"])
+        reproducer.control_command_queue.put("q")
+        expect(lambda: not is_in_use(ledger_of(lab)))
+    with reading(ledger_of(lab)) as connection:
+        rows = connection.execute("SELECT path, state, kind, reason FROM received ORDER BY path, state").fetchall()
+    reason = f"{to} did not take its result: Message size too large; make it smaller, or raise max.message.bytes of the topic"
+    assert rows == [
+        ("a", "delivered", None, None), ("large", "failed", "producing_message_failed", reason), ("z", "delivered", None, None)
+    ]  # fmt: skip
+    assert reproducer.n_processed_files == 2
+
+
+def test_a_group_that_the_brokers_have_forgotten_is_said_to_be_the_reason_that_files_run_again(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.make_topic(1)
+    produce(lab, "a", b"x")
+    group = f"{lab.topic}-g"
+    for is_forgotten in (False, True):
+        with lab.processing(lambda file: None, group=group) as engine:
+            expect(lambda: engine.tally.files == 1)
+        said = f"group {group} has nothing committed for partitions [0], of which files were processed here before"
+        assert (said in caplog.text) == is_forgotten
+        lab.admin.delete_consumer_groups([group])[group].result(15)
 
 
 def test_of_a_file_that_is_done_nothing_stays_in_memory(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

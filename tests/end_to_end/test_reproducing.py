@@ -20,7 +20,9 @@ def results(lab: Lab, topic: str) -> list[str]:
     return [message.value().decode() for message in other.records()]
 
 
-def reproducer(lab: Lab, *more: object, ran: Path | None = None, output: Path | None = None, sleep: float = 0.0) -> Program:
+def reproducer(
+    lab: Lab, *more: object, ran: Path | None = None, output: Path | None = None, sleep: float = 0.0
+) -> Program:
     env = {"PYTHONPATH": str(Path(__file__).parent), "OMS_SLEEP": str(sleep), **({"OMS_RAN": str(ran)} if ran else {})}
     return lab.program(
         PROGRAM, "--config", lab.config, "--consumer_topic_name", lab.topic, "--producer_topic_name", f"{lab.topic}-results",
@@ -35,7 +37,10 @@ def test_each_file_has_one_result_with_its_source_in_the_headers(lab: Lab) -> No
     with lab.uploading(upload_existing=True) as up:
         expect(lambda: up.tally.files == 2)
     program = reproducer(lab)
-    expect(lambda: sorted(results(lab, f"{lab.topic}-results")) == ["b.bin:1500000", "sub/a.txt:4"], shown=lambda: program.said)
+    expect(
+        lambda: sorted(results(lab, f"{lab.topic}-results")) == ["b.bin:1500000", "sub/a.txt:4"],
+        shown=lambda: program.said,
+    )
     assert program.stop() == 0, program.said
 
 

@@ -21,9 +21,8 @@ from lab import wait_until
 
 from openmsistream import DataFileStreamProcessor, process_files
 from openmsistream.broker import stop
-from openmsistream.processing.command_lines import processor_parser
+from openmsistream.processing.command_lines import add_processing
 from openmsistream.program.arguments import new_parser
-from openmsistream.program.options import add_common
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial-processing.md"
@@ -117,11 +116,16 @@ class Terminal:
         assert self.process is None, f"{self.name}: another command is still running"
         self.commands += 1
         self.seen, self.loose = Counter(), False
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                shlex.split(command), cwd=self.folder, env=self.environment,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+        # a run of the tests in the background ignores Ctrl-C, and what it starts would inherit that
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with self.log.open("wb") as output:
+                self.process = subprocess.Popen(
+                    shlex.split(command), cwd=self.folder, env=self.environment,
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                )  # fmt: skip
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def interrupt(self) -> None:
         assert self.process is not None, f"{self.name}: nothing runs here"
@@ -288,6 +292,6 @@ def test_the_reference_names_every_argument_and_option() -> None:
     function, kind, option = arguments_told()
     assert function - {"on_failure"} == taken_by(process_files) - {"function", "commands", "on_failure"}
     assert kind - {"_failed_processing_callback"} == taken_by(DataFileStreamProcessor.__init__) - {"self", "kwargs"}
-    common = new_parser("program", "")
-    add_common(common)
-    assert option == options_of(processor_parser("program", "")) - options_of(common)
+    parser = new_parser("program", "")
+    add_processing(parser, "program")
+    assert option == options_of(parser) - {"-h"} | {"--config", "--topic_name", "--consumer_group_id"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, TopicPartition
 
 from openmsistream.errors import BrokerUnreachable, TopicError
 from openmsistream.kafka.consumer import ChunkConsumer, Interrupted, TopicGone
@@ -72,3 +72,19 @@ def test_an_error_that_passes_is_said_and_waited_out(reader: ChunkConsumer, capl
     assert not meets(reader, KafkaError._TRANSPORT)
     assert "reading topic 'topic' as a member of group 'group' at 127.0.0.1:1 did not work" in caplog.text
     assert BrokerUnreachable.retriable
+
+
+def test_commits_that_will_never_go_through_are_said_once_with_what_to_do(
+    reader: ChunkConsumer, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = TopicPartition("topic", 3, 5)
+    for code in (
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.OFFSET_METADATA_TOO_LARGE,
+        KafkaError.OFFSET_METADATA_TOO_LARGE,
+    ):
+        reader._on_commit(KafkaError(code), [place])
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "commits for topic topic are refused (Broker: Offset metadata string too large): a restart will begin too early; "
+        "raise offset.metadata.max.bytes of the brokers to its default, 4096"
+    ]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Lab, Program, expect, put
+from lab import Lab, expect, put
 
 from openmsistream import DataFileStreamProcessor, DataFileStreamReproducer, MetadataJSONReproducer, process_files
 from openmsistream.errors import FolderError, OpenMSIStreamError, UsageError
 from openmsistream.processing.reproducer_message import ReproducerMessage
 
 NOWHERE = "[broker]\nbootstrap.servers = 127.0.0.1:1\n"
-PROGRAM = "misbehaving"
 
 
 class Nothing(DataFileStreamProcessor):
@@ -145,8 +145,6 @@ def failures_of(lab: Lab, processor: DataFileStreamProcessor, run: Callable[[], 
             stopped = True
         return stopped
 
-    import threading
-
     thread = threading.Thread(target=lambda: expect(look, 30))
     thread.start()
     run()
@@ -183,9 +181,11 @@ def test_results_that_cannot_be_sent_fail_their_files_and_the_others_go_out(lab:
 
 
 def test_a_program_without_a_broker_says_so_in_one_line(lab: Lab) -> None:
-    program: Program = lab.program("counting_processor", "--config", lab.config_file("gone", address="127.0.0.1:1"), "--topic_name", "t",
-        "--output_dir", lab.target, env={"PYTHONPATH": str(Path(__file__).parents[1] / "end_to_end"), "OMS_RAN": "x"},
-    )  # fmt: skip
+    env = {"PYTHONPATH": str(Path(__file__).parents[1] / "end_to_end"), "OMS_RAN": "x"}
+    gone = lab.config_file("gone", address="127.0.0.1:1")
+    program = lab.program(
+        "counting_processor", "--config", gone, "--topic_name", "t", "--output_dir", lab.target, env=env
+    )
     assert program.ends(20) == 4
     (line,) = program.said.splitlines()
     assert line.startswith("error: ")

@@ -25,6 +25,8 @@ from openmsistream.transfer.incoming import Incoming
 from openmsistream.transfer.memory import Memory
 from openmsistream.transfer.stage import Ending, Finished
 
+ONCE = Patience(0)
+
 
 class Told:
     """Callbacks that do what a test says."""
@@ -73,7 +75,7 @@ def bench(
     work: Callable[[File], None],
     *,
     workers: int = 1,
-    patience: Patience = Patience(0),
+    patience: Patience = ONCE,
     told: Told | None = None,
 ) -> Iterator[Bench]:
     made = Bench(root, work, workers, patience, told or Told())
