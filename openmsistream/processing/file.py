@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -76,16 +77,19 @@ class File:
         return cast(BinaryIO, self._place.open("rb"))
 
     def on_disk(self) -> Path:
-        """A path on this machine under which it can be read, for code that wants one.
+        """A path on this machine under which it can be read, for code that wants one; its last part is `name`.
 
         A file that is in memory only is written to a temporary folder, which is removed when its run has ended.
         """
-        if self._place is not None:
+        if self._place is not None and self._place.name == self.name:
             return self._place
         if self._copy is None:
             self._copy = tempfile.TemporaryDirectory(prefix="openmsistream-")
             place = Path(self._copy.name) / self.name
-            place.write_bytes(self.read_bytes())
+            if self._place is None:
+                place.write_bytes(self.read_bytes())
+            else:
+                _stand_for(place, self._place)
         return Path(self._copy.name) / self.name
 
     def release(self) -> None:
@@ -93,3 +97,14 @@ class File:
         if self._copy is not None:
             self._copy.cleanup()
             self._copy = None
+
+
+def _stand_for(link: Path, place: Path) -> None:
+    """Have a large file under another name too, without a copy where the system can."""
+    try:
+        link.symlink_to(place.absolute())
+    except OSError:  # Windows gives few users the right to
+        try:
+            link.hardlink_to(place)
+        except OSError:
+            shutil.copyfile(place, link)

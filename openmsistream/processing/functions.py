@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,17 +13,18 @@ from typing import Literal
 from openmsistream.config import load
 from openmsistream.errors import UsageError
 from openmsistream.program import run
+from openmsistream.program.options import pattern
 from openmsistream.program.progress import is_terminal
 
 from .callers.guard import leave_if_only_imported
-from .callers.in_thread import InThread
 from .callers.rebuilt import AsItIs
 from .command_lines import MEMORY_LIMIT, RETRIES
 from .engine import Processing, ProcessingOptions
 from .file import File
 from .keeping import MODES, Mode
 from .stage import Patience
-from .work import Caller, Outcome, Result
+from .work import Outcome, Result
+from .workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ def process_files(
     retries: int = RETRIES,
     memory_limit: int = MEMORY_LIMIT,
     from_beginning: bool = False,
+    state_dir: str | Path | None = None,
     on_failure: Callable[[File, str], object] | None = None,
     commands: run.Commands | None = None,
 ) -> Processed:
@@ -81,7 +83,8 @@ def process_files(
     `output_dir` replaces; it holds LOGS/ and, with `mode` "disk" or "both", the files. Programs with the same `group` share
     the files; without one each installation gets all. `n_workers` files are processed side by side, in threads or, with
     `workers="process"`, in processes of their own: for code that keeps a processor busy or may crash, and where `timeout`
-    ends a run after so many seconds. `regex` is matched with the start of the relative path. `memory_limit` is in bytes.
+    ends a run after so many seconds. `regex` is matched with the start of the relative path. `memory_limit` is in bytes;
+    the ledger is below `state_dir` when one is given.
     "q" in the queue `commands` stops it too.
 
     Raises an OpenMSIStreamError when the configuration, the broker, the topic or the folder cannot be used.
@@ -91,29 +94,22 @@ def process_files(
         raise UsageError(f"mode {mode!r} is not known", f"choose one of {', '.join(MODES)}")
     if not callable(function):
         raise UsageError(f"{function!r} is no function", "give one that takes a File")
-    if timeout is not None and workers != "process":
-        raise UsageError("a thread cannot be ended after a timeout", 'set workers="process" too')
+    working = Workers(n_workers, workers, timeout)
     called = name or getattr(function, "__name__", type(function).__name__).strip("<>")
-    root = Path(output_dir if output_dir is not None else f"{called}_output")
     options = ProcessingOptions(
-        root=root, topic=topic, program=called, mode=mode,
-        regex=re.compile(regex) if isinstance(regex, str) else regex, group=group, from_beginning=from_beginning,
-        memory_limit=memory_limit, patience=Patience(retries),
+        root=Path(output_dir if output_dir is not None else f"{called}_output"), topic=topic, program=called, mode=mode,
+        regex=pattern(regex), group=group, from_beginning=from_beginning, memory_limit=memory_limit,
+        patience=Patience(retries), state_dir=None if state_dir is None else Path(state_dir),
     )  # fmt: skip
-
-    def callers() -> Sequence[Caller]:
-        work = OnEach(function)
-        if workers == "process":
-            from .callers.in_process import in_processes
-
-            return in_processes(AsItIs(work), timeout, n_workers)
-        return [InThread(work) for _ in range(n_workers)]
-
-    engine = Processing(options, load(config), callers, _Told(on_failure))
+    settings = load(config)
+    for warning in settings.warnings:
+        log.warning("%s", warning)
+    work = OnEach(function)
+    engine = Processing(options, settings, lambda: working.callers(work, AsItIs(work)), _Told(on_failure))
     log.info("reading as a member of group %s", engine.group)
     summary = run.run(
         engine, commands or queue.Queue(), f"{topic} -> {called}", engine.snapshot, update_secs=300, live=is_terminal(),
-        report=engine.report(f"{n_workers} {workers}"),
+        report=engine.report(str(working)),
     )  # fmt: skip
     log.info("%s", summary)
     return Processed(engine.tally.files, dict(engine.tally.failed))

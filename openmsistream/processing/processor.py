@@ -29,9 +29,8 @@ from openmsistream.transfer.receiving import Receiving
 
 from .callers.failing import line
 from .callers.guard import leave_if_only_imported
-from .callers.in_thread import InThread
 from .callers.rebuilt import Rebuilt, RemembersArguments
-from .command_lines import MEMORY_LIMIT, RETRIES, WORKERS, processor_parser
+from .command_lines import MEMORY_LIMIT, RETRIES, processor_parser
 from .data_file import DownloadDataFile, type_for
 from .engine import Processing, ProcessingOptions
 from .file import File
@@ -40,6 +39,7 @@ from .lists import fails_as
 from .registry import FileRegistry
 from .stage import Callbacks, Patience
 from .work import Caller, Outcome, Result
+from .workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -100,12 +100,7 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
     ) -> None:
         self._check_hooks()
         self.datafile_type = type_for(mode, datafile_type)
-        if workers not in WORKERS:
-            raise UsageError(f"workers {workers!r} are not known", f"choose one of {', '.join(WORKERS)}")
-        if timeout is not None and workers != "process":
-            raise UsageError(
-                "a thread cannot be ended after a timeout", 'set workers="process" (--workers process) too'
-            )
+        self._workers = Workers(n_threads, workers, timeout)
         self._settings = load(config_file)
         self._prepare(type(self).__name__, kwargs)
         self._output_dir = Path(f"{type(self).__name__}_output" if output_dir is None else output_dir)
@@ -115,10 +110,8 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
         self.consumer_group_id = consumer_group_id
         self.restart_at_beginning = from_beginning
         self.message_key_regex: re.Pattern[str] | None = None
-        self._workers = workers
-        self._timeout = timeout
         self.n_threads = n_threads
-        self.filepath_regex = re.compile(filepath_regex) if isinstance(filepath_regex, str) else filepath_regex
+        self.filepath_regex = options.pattern(filepath_regex)
         file = self._common.logger_file
         self._options = ProcessingOptions(
             root=self._output_dir,
@@ -204,7 +197,7 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
             self._tally = engine.tally
             log.info("reading as a member of group %s", engine.group)
             self.consumer_group_id = engine.group
-            report = engine.report(f"{self.n_threads} {self._workers}")
+            report = engine.report(str(self._workers))
             try:
                 self._follow(engine, f"{self.consumer_topic_name} -> {type(self).__name__}", engine.snapshot, report)
             finally:
@@ -255,12 +248,7 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
 
     def _callers(self) -> Sequence[Caller]:
         """What runs the code, one for each worker."""
-        if self._workers == "process":
-            from .callers.in_process import in_processes
-
-            again = Rebuilt.like(self, "_work")
-            return in_processes(again, self._timeout, self.n_threads)
-        return [InThread(self._work) for _ in range(self.n_threads)]
+        return self._workers.callers(self._work, Rebuilt.like(self, "_work"))
 
     def _work(self, file: File) -> Result | None:
         """Run the hook on a file."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from openmsistream.errors import UsageError
 from openmsistream.files.reassembly import Contradiction
 from openmsistream.ledger.received import ReceivedFile
 from openmsistream.transfer.disk import Target
@@ -72,6 +73,10 @@ class Patience:
 
     retries: int = 2
     first_wait: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.retries < 0:
+            raise UsageError(f"{self.retries} retries are less than none", "give a number of zero or more")
 
     def wait(self, attempts: int) -> float:
         """Seconds to wait after so many attempts."""

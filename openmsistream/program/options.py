@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+
+from openmsistream.errors import UsageError
 
 from . import arguments
 from .announcing import Channel, channel
@@ -96,6 +99,14 @@ def _channel(kind: str, kwargs: dict[str, Any]) -> Channel | None:
     return channel(
         kind, *(kwargs.pop(f"{kind}_{name}", None) for name in ("topic_name", "program_id", "interval_secs"))
     )
+
+
+def pattern(regex: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
+    """The regular expression of a keyword argument. Raises UsageError."""
+    try:
+        return re.compile(regex) if isinstance(regex, str) else regex
+    except re.error as error:
+        raise UsageError(f"{regex!r} is not a regular expression: {error}", "correct it") from error
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:

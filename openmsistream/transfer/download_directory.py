@@ -55,7 +55,7 @@ class DataFileDownloadDirectory(Runnable, Announcer):
         self._options = DownloadOptions(
             root=Path(dirpath),
             topic=topic_name,
-            regex=re.compile(filepath_regex) if isinstance(filepath_regex, str) else filepath_regex,
+            regex=options.pattern(filepath_regex),
             group=None if group is None or group.lower() == "create_new" else group,
             from_beginning=from_beginning,
             give_up_after=give_up_after,

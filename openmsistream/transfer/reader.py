@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from openmsistream.config import Settings
-from openmsistream.errors import BrokerUnreachable, OpenMSIStreamError
+from openmsistream.errors import BrokerUnreachable, OpenMSIStreamError, UsageError
 from openmsistream.kafka.admin import Admin, Topic
 from openmsistream.kafka.commits import Commit
 from openmsistream.kafka.consumer import ChunkConsumer, Interrupted, TopicGone
@@ -200,6 +200,10 @@ class Reader:
     def _group(self) -> str:
         """The group named on the command line, or one of this installation, so that each one has a full copy."""
         if self.options.group is not None:
+            if not self.options.group.strip():
+                raise UsageError(
+                    "the consumer group has no name", "name one, or none at all for one of this installation"
+                )
             return self.options.group
         base = self.settings.group_id or "openmsistream"
         return f"{base}-{self.options.program}-{self.ledger.installation()}"

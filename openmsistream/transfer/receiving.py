@@ -608,8 +608,8 @@ class Receiving:
         )
 
     def _newer_is_at_work(self, path: str, place: Place) -> bool:
-        """Is a newer version with the stage? Behind that one, an older one would stand in the folder in the end."""
-        return self._wanted.kept and any(i.path == path and is_newer(i.place, place) for i in self._finishing.values())
+        """Is a newer version with the stage? Behind that one, an older one that is tried again would come out last."""
+        return any(i.path == path and is_newer(i.place, place) for i in self._finishing.values())
 
     def run_kept(self, row: ReceivedFile) -> bool:
         """Try a file that failed again from where it is kept, or list it as gone: the topic no longer holds it.

@@ -55,7 +55,7 @@ class DataFileUploadDirectory(Runnable, Announcer):
     ) -> None:
         self._root = Path(dirpath)
         self._settings = load(config_path)
-        self._regex = re.compile(upload_regex) if isinstance(upload_regex, str) else upload_regex
+        self._regex = options.pattern(upload_regex)
         self._lag = watchdog_lag_time
         self._polling = use_polling_observer
         hours = kwargs.pop("topic_retention_hours", None)

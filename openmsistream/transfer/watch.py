@@ -65,6 +65,7 @@ class Watching:
 
     def stop(self) -> None:
         """Watch no longer."""
+        logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # an event that comes after the stop is no error
         self._observer.stop()
         self._observer.join(5.0)
 

@@ -214,3 +214,15 @@ def test_partitions_that_are_lost_while_it_stands_still_are_read_again_when_they
 
     with lab.processing(work, workers=1, group="g") as engine:
         expect(lambda: len(set(seen.paths)) == 200 and engine.tally.files >= 190, 60, lambda: engine.tally)
+
+
+def test_a_file_that_went_to_disk_has_its_name_for_code_that_wants_a_path(lab: Lab) -> None:
+    lab.make_topic(1)
+    put(lab.source, "large.tif", b"x" * 3_000_000)
+    send(lab, 1)
+    seen = []
+    with lab.processing(
+        lambda f: seen.append((f.on_disk().name, f.on_disk().stat().st_size)), memory_limit=1_000_000
+    ) as engine:
+        expect(lambda: engine.tally.files == 1)
+    assert seen == [("large.tif", 3_000_000)]

@@ -190,3 +190,27 @@ def test_a_program_without_a_broker_says_so_in_one_line(lab: Lab) -> None:
     (line,) = program.said.splitlines()
     assert line.startswith("error: ")
     assert "127.0.0.1:1" in line
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "said"),
+    [
+        ({"workers": "fibres"}, "workers 'fibres' are not known; choose one of threads, process"),
+        ({"n_workers": 0}, "0 workers do nothing; take at least one"),
+        ({"retries": -1}, "-1 retries are less than none; give a number of zero or more"),
+        ({"regex": "("}, "'(' is not a regular expression: missing ), unterminated subpattern at position 0; correct it"),
+        (
+            {"timeout": 0.0, "workers": "process"},
+            "a timeout of 0.0 s leaves no time; give a number of seconds above zero",
+        ),
+        ({"mode": "ram"}, "mode 'ram' is not known; choose one of memory, disk, both"),
+    ],
+)
+def test_a_function_is_not_begun_with_arguments_that_cannot_be(config: Path, kwargs: dict[str, Any], said: str) -> None:
+    assert refusal(UsageError, lambda: process_files("t", print, config=config, **kwargs)) == said
+
+
+def test_a_group_without_a_name_is_refused(lab: Lab) -> None:
+    lab.make_topic(1)
+    said = refusal(UsageError, lambda: process_files(lab.topic, print, config=lab.config, output_dir=lab.target, group=""))
+    assert said == "the consumer group has no name; name one, or none at all for one of this installation"
