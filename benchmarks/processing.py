@@ -21,10 +21,13 @@ HEAD = (
     "|---|---|---|---|---|---|"
 )  # fmt: skip
 LIMIT = 600.0
+_ALL_THERE = 8.0
+"""Seconds until two processes have started and shared the partitions."""
+
 
 LARGE = Work("64 x 32 MiB", 64, 32 << 20)
 SMALL = Work("10,000 x 10 kB", 10_000, 10_000)
-WAITING = Work("400 files, 50 ms each", 400, 1000)
+WAITING = Work("800 files, 50 ms each", 800, 1000)
 ONE = Work("one file of 400 MB", 1, 400_000_000)
 HALF = Work("one file of 200 MB", 1, 200_000_000)
 
@@ -39,13 +42,18 @@ class Filled:
 
     @classmethod
     def of(cls, bench: Bench, work: Work) -> Filled:
-        folders, topic = bench.folders(), bench.topic()
+        made = cls(bench, work, bench.topic())
+        made.fill()
+        return made
+
+    def fill(self) -> None:
+        """Send the files."""
+        folders, work = self.bench.folders(), self.work
         make_files(folders.source / "run", work)
-        with bench.uploader(folders, topic, "", None, "--upload_existing"):
+        with self.bench.uploader(folders, self.topic, "", None, "--upload_existing"):
             chunks = work.count * max(1, -(-work.size // 524_288))
-            if not wait_until(lambda: sum(bench.ends(topic)) >= chunks, LIMIT, 0.2):
+            if not wait_until(lambda: sum(self.bench.ends(self.topic)) >= chunks, LIMIT, 0.2):
                 raise SystemExit(f"{work.name}: not all was sent")
-        return cls(bench, work, topic)
 
     def download(self) -> Result:
         """All of it into a folder."""
@@ -58,8 +66,10 @@ class Filled:
             took = (time.monotonic() - first) * self.work.count / max(1, self.work.count - before)
             return Result(took, cpu_down=down.cpu, peak_down=down.peak_mb)
 
-    def process(self, kind: str = "process", sleep: float = 0.0, processes: int = 1) -> Result:
-        """All of it through a function."""
+    def process(
+        self, kind: str = "process", sleep: float = 0.0, processes: int = 1, *, fill_after: float = 0.0
+    ) -> Result:
+        """All of it through a function; with `fill_after` the files are sent so many seconds after the start."""
         folders = self.bench.folders()
         group = folders.target.name
         told = [folders.stock / f"said-{number}" for number in range(processes)]
@@ -68,6 +78,9 @@ class Filled:
                 stack.enter_context(self._program(kind, folders.target / str(n), group, said, sleep))
                 for n, said in enumerate(told)
             ]
+            if fill_after:
+                time.sleep(fill_after)
+                self.fill()
             if not wait_until(lambda: sum(_said(file)["done"] for file in told) >= self.work.count, LIMIT, 0.01):
                 raise SystemExit(f"{self.work.name}: only {[_said(file) for file in told]} were done")
             said = [_said(file) for file in told]
@@ -109,13 +122,13 @@ def processing(bench: Bench, rounds: int, only: str) -> None:
         _compare(filled, rounds, runs)
         bench.drop(filled.topic)
     if only in WAITING.name:
-        filled = Filled.of(bench, WAITING)
         runs = {
-            "one process": lambda: filled.process(sleep=0.05),
-            "two processes of one group": lambda: filled.process(sleep=0.05, processes=2),
+            name: lambda processes=processes: Filled(bench, WAITING, bench.topic()).process(  # type: ignore[misc]
+                sleep=0.05, processes=processes, fill_after=_ALL_THERE
+            )
+            for name, processes in (("one process", 1), ("two processes of one group", 2))
         }
-        _compare(filled, rounds, runs)
-        bench.drop(filled.topic)
+        _compare(Filled(bench, WAITING, ""), rounds, runs)
     for work in (HALF, ONE):
         if only in work.name:
             filled = Filled.of(bench, work)

@@ -143,6 +143,10 @@ class ProcessingStage:
     def full(self) -> bool:
         return self._waiting >= _MOST_WAITING or self._waiting_bytes >= self._most_bytes > 0
 
+    @property
+    def busy(self) -> bool:
+        return bool(self._tasks)
+
     def submit(self, incoming: Incoming) -> None:
         task = Task(incoming)
         with self._changed:

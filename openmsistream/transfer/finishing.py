@@ -110,6 +110,11 @@ class Finisher:
         """Never: `submit` waits."""
         return False
 
+    @property
+    def busy(self) -> bool:
+        """Never: a file is visible before it is noticed that it is."""
+        return False
+
     def write_back(self, incoming: Incoming, target: Target) -> None:
         """Have the bytes of a large part written to disk, and out of the cache, while more of them come."""
         if incoming.unsynced < _WRITE_BACK or (incoming.write_back is not None and not incoming.write_back.done()):

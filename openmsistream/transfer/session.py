@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 _TURN = 0.2
 """Seconds that the loop waits for a record before it looks after the rest; a record ends the wait at once."""
 
+_BUSY_TURN = 0.05
+"""The same while somebody's code runs, whose end shall be noticed soon: what came of it waits for that."""
+
 _CARE_EVERY = 5.0
 _NOTE_EVERY = 30.0
 _ASK_EVERY = 1.0
@@ -86,7 +89,7 @@ class Session:
             if self._stage.full:
                 self._stage.wait_for_result(_TURN)
             elif not self._pending:
-                records = self.consumer.records(_TURN)  # a rebalance inside it puts another queue in place of this one
+                records = self.consumer.records(_BUSY_TURN if self._stage.busy else _TURN)  # a rebalance inside it puts another queue in place of this one
                 self._pending.extend(records)
                 self._spoke = time.monotonic()
             self._take_pending()

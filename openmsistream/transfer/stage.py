@@ -49,6 +49,11 @@ class Stage(Protocol):
         """Is there so much to do that nothing more should be read for now?"""
         ...
 
+    @property
+    def busy(self) -> bool:
+        """Is something going on whose end should be noticed at once?"""
+        ...
+
     def submit(self, incoming: Incoming) -> None:
         """Take this file."""
         ...
