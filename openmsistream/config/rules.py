@@ -170,7 +170,10 @@ class Reading:
     def consumer(self) -> ClientProperties:
         """What consumers are made with: [broker], then [consumer]; the group is not among it."""
         found = without(self.merged("broker", "consumer"), OURS | _PRODUCERS_ONLY)
-        found = self._ruled({**_defaults(CONSUMER_DEFAULTS), **found}, CONSUMER_OURS)
+        defaults = _defaults(CONSUMER_DEFAULTS)
+        if "group.protocol" in found and plain(found["group.protocol"].value) == "consumer":
+            del defaults["session.timeout.ms"]  # the brokers' then, and the client refuses it
+        found = self._ruled({**defaults, **found}, CONSUMER_OURS)
         reset = found["auto.offset.reset"]
         if reset.value.lower() == "none":  # Kafka's word; librdkafka's for the same is "error"
             found["auto.offset.reset"] = Property("error", f"{reset.origin}, none")

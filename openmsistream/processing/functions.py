@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import queue
 import re
@@ -37,6 +38,10 @@ class Processed:
     failed: dict[str, str]
 
 
+class NotRun(UsageError):
+    """What was called has only made something that could be run."""
+
+
 @dataclass(frozen=True)
 class OnEach:
     """A function of one file as work: what it gives back is not used."""
@@ -44,7 +49,12 @@ class OnEach:
     function: Callable[[File], object]
 
     def __call__(self, file: File) -> None:
-        self.function(file)
+        given = self.function(file)
+        if inspect.isgenerator(given) or inspect.isawaitable(given) or inspect.isasyncgen(given):
+            raise NotRun(
+                f"{_called(self.function)} gave back {type(given).__name__}, which has not run",
+                "let it do its work and return",
+            )
 
 
 def process_files(
@@ -94,8 +104,19 @@ def process_files(
         raise UsageError(f"mode {mode!r} is not known", f"choose one of {', '.join(MODES)}")
     if not callable(function):
         raise UsageError(f"{function!r} is no function", "give one that takes a File")
+    if (
+        inspect.isgeneratorfunction(function)
+        or inspect.iscoroutinefunction(function)
+        or inspect.isasyncgenfunction(function)
+    ):
+        raise NotRun(
+            f"{_called(function)} is a generator or an async function: called, it does not run",
+            "give a plain function; for async code, one that calls asyncio.run",
+        )
+    if memory_limit < 0:
+        raise UsageError(f"a memory_limit of {memory_limit} bytes is less than none", "give a number of bytes")
     working = Workers(n_workers, workers, timeout)
-    called = name or getattr(function, "__name__", type(function).__name__).strip("<>")
+    called = name or _called(function).strip("<>")
     options = ProcessingOptions(
         root=Path(output_dir if output_dir is not None else f"{called}_output"), topic=topic, program=called, mode=mode,
         regex=pattern(regex), group=group, from_beginning=from_beginning, memory_limit=memory_limit,
@@ -113,6 +134,10 @@ def process_files(
     )  # fmt: skip
     log.info("%s", summary)
     return Processed(engine.tally.files, dict(engine.tally.failed))
+
+
+def _called(function: Callable[[File], object]) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 @dataclass(frozen=True)

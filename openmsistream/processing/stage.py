@@ -331,8 +331,13 @@ class ProcessingStage:
                 self._tell(lambda: self._callbacks.mismatched(self._keeping.as_it_is(incoming), reason))
                 return Finished(incoming, Ending.FAILED, reason, kind=MISMATCHED)
             except OSError as error:
-                reason = error.strerror or str(error)
-                return Finished(incoming, ending_of(error), reason, kind=FAILED)
+                reason = f"it cannot be kept while it is processed: {error.strerror or error}"
+                ending = ending_of(error)
+                if ending is Ending.FAILED:
+                    self._tell(
+                        lambda: self._callbacks.failed(self._keeping.as_it_is(incoming), Outcome(failure=reason))
+                    )
+                return Finished(incoming, ending, reason, kind=FAILED)
         if (deaths := self._deaths.pop(incoming.generation, 0)) >= MOST_DEATHS:
             return self._failed(task, task.file, Outcome(failure=_killer(deaths)))
         task.attempts += 1

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 STOP_WITHIN = 6.0
 """Seconds for what is in flight after a stop; containers are killed 10 s after the signal, and leaving takes a moment."""
 
+_LEAVE_WITHIN = 1.0
+"""Seconds for what else has to end at the end of the process."""
+
 _TURN = 0.1
 
 Commands = queue.Queue[str]
@@ -182,10 +185,10 @@ def main(work: Callable[[], int], form: Form = "text") -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name that a console cannot show is no reason to end
             stream.reconfigure(errors="backslashreplace")
     try:
-        return work()
+        return _leaving(work())
     except OpenMSIStreamError as error:
         say(str(error), form, error=True)
-        return error.exit_code
+        return _leaving(error.exit_code)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -195,6 +198,24 @@ def main(work: Callable[[], int], form: Form = "text") -> int:
             raise
         say(f"a defect of this program: {type(defect).__name__}: {defect}", form, error=True)
         return 1
+
+
+def _leaving(code: int) -> int:
+    """See to it that the process ends with this code, also when a thread of somebody's code hangs that Python waits for."""
+
+    def leave() -> None:
+        threading.main_thread().join()
+        time.sleep(_LEAVE_WITHIN)
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                continue
+        os._exit(code)
+
+    if threading.current_thread() is threading.main_thread():
+        threading.Thread(target=leave, name="leave", daemon=True).start()
+    return code
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, step: float = 0.02) -> bool:

@@ -62,6 +62,7 @@ class Session:
         self._pending: deque[Record] = deque()
         self._spoke = time.monotonic()
         self._ask_members_at = float("inf")
+        self._members: int | None = None
         self._asked_after = ""
         self._due = {"commit": 0.0, "care": 0.0, "ask": 0.0, "note": time.monotonic() + _NOTE_EVERY}
         self.receiving = reader.receiving
@@ -89,8 +90,8 @@ class Session:
             if self._stage.full:
                 self._stage.wait_for_result(_TURN)
             elif not self._pending:
-                records = self.consumer.records(_BUSY_TURN if self._stage.busy else _TURN)  # a rebalance inside it puts another queue in place of this one
-                self._pending.extend(records)
+                records = self.consumer.records(_BUSY_TURN if self._stage.busy else _TURN)
+                self._pending.extend(records)  # not in one: a rebalance inside it puts another queue in place of this
                 self._spoke = time.monotonic()
             self._take_pending()
             self.receiving.settle()
@@ -182,8 +183,10 @@ class Session:
 
     def _say_members(self) -> None:
         found = members(self._reader.settings.admin.properties, self._reader.group, ASK_WITHIN)
-        if found is not None and found > 1:
-            log.warning("files are shared with %d other readers of group %s", found - 1, self._reader.group)
+        if found is not None and found > 1 and found != self._members:
+            others = "1 other reader" if found == 2 else f"{found - 1} other readers"
+            log.warning("files are shared with %s of group %s", others, self._reader.group)
+        self._members = found
 
     # -- partitions that come and go; called inside `records` --------
 

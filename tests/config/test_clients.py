@@ -252,3 +252,9 @@ def test_a_broker_that_only_one_client_knows_serves_that_client_and_the_admin(re
 
 def test_another_name_of_the_broker_list_is_understood(read: Load) -> None:
     assert read("[broker]\nmetadata.broker.list = a:1\n").consumer.properties["bootstrap.servers"] == "a:1"
+
+
+def test_our_session_timeout_is_not_in_the_way_of_the_new_protocol_of_groups(read: Load) -> None:
+    got = read("[consumer]\ngroup.protocol = consumer\n").consumer.properties
+    assert "session.timeout.ms" not in got
+    assert got["group.protocol"] == "consumer"

@@ -41,7 +41,7 @@ def test_two_readers_of_one_group_share_the_files_and_each_is_whole_in_exactly_o
     caplog.set_level(logging.INFO)
     other, group = lab.place / "other", f"{lab.topic}-shared"
     with lab.uploading(), lab.downloading(group=group) as one, lab.downloading(other, group=group) as two:
-        expect(lambda: "files are shared with 1 other readers of group" in caplog.text)
+        expect(lambda: "files are shared with 1 other reader of group" in caplog.text)
         fill(lab, "x")
         expect(lambda: count(lab.target, other) == 44)
         expect(lambda: one.tally.files + two.tally.files == 44)

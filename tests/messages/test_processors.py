@@ -12,6 +12,7 @@ from lab import Lab, expect, put
 
 from openmsistream import DataFileStreamProcessor, DataFileStreamReproducer, MetadataJSONReproducer, process_files
 from openmsistream.errors import FolderError, OpenMSIStreamError, UsageError
+from openmsistream.processing.functions import OnEach
 from openmsistream.processing.reproducer_message import ReproducerMessage
 
 NOWHERE = "[broker]\nbootstrap.servers = 127.0.0.1:1\n"
@@ -198,7 +199,10 @@ def test_a_program_without_a_broker_says_so_in_one_line(lab: Lab) -> None:
         ({"workers": "fibres"}, "workers 'fibres' are not known; choose one of threads, process"),
         ({"n_workers": 0}, "0 workers do nothing; take at least one"),
         ({"retries": -1}, "-1 retries are less than none; give a number of zero or more"),
-        ({"regex": "("}, "'(' is not a regular expression: missing ), unterminated subpattern at position 0; correct it"),
+        (
+            {"regex": "("},
+            "'(' is not a regular expression: missing ), unterminated subpattern at position 0; correct it",
+        ),
         (
             {"timeout": 0.0, "workers": "process"},
             "a timeout of 0.0 s leaves no time; give a number of seconds above zero",
@@ -212,5 +216,72 @@ def test_a_function_is_not_begun_with_arguments_that_cannot_be(config: Path, kwa
 
 def test_a_group_without_a_name_is_refused(lab: Lab) -> None:
     lab.make_topic(1)
-    said = refusal(UsageError, lambda: process_files(lab.topic, print, config=lab.config, output_dir=lab.target, group=""))
+    said = refusal(
+        UsageError, lambda: process_files(lab.topic, print, config=lab.config, output_dir=lab.target, group="")
+    )
     assert said == "the consumer group has no name; name one, or none at all for one of this installation"
+
+
+def generator(file: object) -> Any:
+    yield file
+
+
+async def awaitable(file: object) -> None: ...
+
+
+@pytest.mark.parametrize("function", [generator, awaitable])
+def test_a_function_that_does_not_run_when_it_is_called_is_refused(config: Path, function: Any) -> None:
+    said = refusal(UsageError, lambda: process_files("t", function, config=config))
+    assert said == (
+        f"{function.__name__} is a generator or an async function: called, it does not run; give a plain function; for "
+        "async code, one that calls asyncio.run"
+    )
+
+
+def test_a_function_that_gives_back_a_generator_has_failed() -> None:
+    said = refusal(UsageError, lambda: OnEach(lambda file: generator(file))(None))  # type: ignore[arg-type]
+    assert said == "<lambda> gave back generator, which has not run; let it do its work and return"
+
+
+class InTheWay(Works):
+    """Remembers what failed."""
+
+    def _failed_processing_callback(self, datafile: Any, lock: Any) -> None:
+        (self._output_dir / "called-back").write_text(datafile.filename)
+
+
+def test_a_file_that_cannot_be_kept_has_failed_with_the_reason_and_is_told(lab: Lab) -> None:
+    put(lab.source, "taken", b"x")
+    (lab.target / "taken").mkdir(parents=True)
+    processor = InTheWay(lab.config, lab.topic, output_dir=lab.target, mode="disk")
+    failed = failures_of(lab, processor, processor.process_files_as_read, 1)
+    assert failed == {"taken": "it cannot be kept while it is processed: Is a directory"}
+    assert (lab.target / "called-back").read_text() == "taken"
+
+
+HANGS = """
+import sys, threading
+from openmsistream import DataFileStreamProcessor
+
+
+class Hangs(DataFileStreamProcessor):
+    def _process_downloaded_data_file(self, datafile, lock):
+        threading.Thread(target=threading.Event().wait).start()
+
+
+if __name__ == "__main__":
+    Hangs.run_from_command_line()
+"""
+
+
+def test_a_thread_of_somebodys_code_that_hangs_does_not_keep_the_program(lab: Lab) -> None:
+    put(lab.place, "hanging_program.py", HANGS)
+    put(lab.source, "a", b"x")
+    with lab.uploading(upload_existing=True) as up:
+        expect(lambda: up.tally.files == 1)
+    program = lab.program(
+        "hanging_program", "--config", lab.config, "--topic_name", lab.topic, "--output_dir", lab.target,
+        "--update_seconds", "1", env={"PYTHONPATH": str(lab.place)},
+    )  # fmt: skip
+    program.wait_for("processed 1 files")
+    assert program.stop() == 0

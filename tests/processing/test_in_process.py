@@ -50,7 +50,16 @@ def value(outcome: Outcome) -> bytes:
 
 
 def ends(pid: int) -> bool:
-    return wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 10)
+    """Does it end, with all its threads? The first of them is gone a moment before the last."""
+
+    def ended() -> bool:
+        try:
+            process = psutil.Process(pid)
+            return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+        except psutil.NoSuchProcess:
+            return True
+
+    return wait_until(ended, 10)
 
 
 # -- what passes ---------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ is one copy of them on each side and none between: a socket was twice as fast as
 from __future__ import annotations
 
 import pickle
+import select
 import socket
 import struct
 import tempfile
@@ -71,6 +72,14 @@ class ParentEnd:
             self._end.shutdown(socket.SHUT_WR)
         except OSError:  # the other side was faster
             pass
+
+    @property
+    def is_over(self) -> bool:
+        """Has the other side gone? A process that was killed is known by that before the system has cleared it away."""
+        try:
+            return bool(select.select([self._end], [], [], 0)[0]) and not self._end.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
 
     def close(self) -> None:
         self._end.close()

@@ -87,7 +87,7 @@ class ChildProcess:
 
     @property
     def lives(self) -> bool:
-        return self._process.is_alive()
+        return self._process.is_alive() and not self._end.is_over
 
     def wait_until_ready(self) -> Outcome | None:
         """Wait until the work is made in it; an outcome says why it cannot be. Raises Ended."""
