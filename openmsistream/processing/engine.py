@@ -17,6 +17,7 @@ from openmsistream.program.progress import Item, Snapshot
 from openmsistream.transfer.command_lines import GIVE_UP_AFTER
 from openmsistream.transfer.folders import refuse_loop
 from openmsistream.transfer.incoming import Incoming
+from openmsistream.transfer.memory import keep_pages
 from openmsistream.transfer.reader import Committing, Purpose, Reader, ReaderOptions
 from openmsistream.transfer.receiving import Receiving
 from openmsistream.transfer.reporting import MOST, Reporter, live_files
@@ -91,6 +92,8 @@ class Processing(Reader):
     ) -> None:  # fmt: skip
         options = self._processing = options.with_absolute_folders()
         refuse_loop(options.root, options.topic)
+        if options.mode != "disk":
+            keep_pages()
         keeping = Keeping(options.root, options.topic, options.mode, options.memory_limit)
 
         def make_stage(rows: Rows) -> ProcessingStage:
