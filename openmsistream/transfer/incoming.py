@@ -15,7 +15,7 @@ from openmsistream.files.reassembly import Contradiction, Reassembly
 
 from .disk import Folder, Target
 from .disk.common import part_name
-from .memory import Memory
+from .memory import Memory, buffer_for
 from .order import Place
 
 _serials = itertools.count(1)
@@ -85,7 +85,7 @@ class Incoming:
         self._held: io.BytesIO | None = None
         if memory is not None and not _is_alone(chunk) and memory.takes(self.path, self.size):
             self._reserved = self.size
-            self._held = io.BytesIO()
+            self._held = buffer_for(self.size)
             self._held_runs: list[tuple[int, int]] = []  # places and lengths of what it holds, as it came
 
     @property
@@ -229,6 +229,7 @@ class Incoming:
 
     def _take_held(self, held: io.BytesIO) -> None:
         """What was collected in memory becomes `data`, without a copy."""
+        held.truncate(self.reassembly.received)
         if not self.reassembly.in_order:
             self.reassembly.extents()  # is all of it there, once?
             self._hasher = digest.new_like(self.reassembly.digest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import logging
 import sys
 
@@ -51,6 +52,19 @@ class Memory:
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BLOCK = 64 << 20
 _KEPT_IN_ALL = 256 << 20
+
+
+def buffer_for(size: int) -> io.BytesIO:
+    """A buffer for so many bytes, in one piece up to 64 MiB: one that grows leaves holes which nobody fills.
+
+    Beyond that the system moves it without copying. It is as long as it was made: to be truncated to what has come.
+    """
+    made = io.BytesIO()
+    if size:
+        made.seek(min(size, _KEPT_BLOCK + 1) - 1)
+        made.write(b"\0")
+        made.seek(0)
+    return made
 
 
 def keep_pages() -> None:
