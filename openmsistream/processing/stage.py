@@ -23,7 +23,7 @@ from openmsistream.transfer.stage import Ending, Finished
 
 from .attempts import Attempts
 from .file import File
-from .keeping import Keeping
+from .keeping import Keeping, NotKept
 from .work import Caller, Outcome, Result
 
 log = logging.getLogger(__name__)
@@ -331,7 +331,9 @@ class ProcessingStage:
                 self._tell(lambda: self._callbacks.mismatched(self._keeping.as_it_is(incoming), reason))
                 return Finished(incoming, Ending.FAILED, reason, kind=MISMATCHED)
             except OSError as error:
-                reason = f"it cannot be kept while it is processed: {error.strerror or error}"
+                reason = error.strerror or str(error)
+                if not isinstance(error, NotKept):
+                    reason = f"it cannot be kept while it is processed: {reason}"
                 ending = ending_of(error)
                 if ending is Ending.FAILED:
                     self._tell(
