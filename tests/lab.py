@@ -87,7 +87,7 @@ def same(one: Path, other: Path) -> bool:
 
 def parts_in(root: Path) -> list[Path]:
     """What is left of files that were being received."""
-    return [path for path in root.rglob(".oms-*") if path.is_file()]
+    return [path for path in root.rglob(".oms-*.part") if path.is_file()]
 
 
 # -- programs ------------------------------------------------------------------------------------------------
