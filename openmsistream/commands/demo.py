@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from openmsistream.errors import FolderError, SomeFilesFailed
 from openmsistream.files import digest
-from openmsistream.program.progress import Display, Snapshot, duration, is_terminal, size
+from openmsistream.program.progress import Display, duration, is_terminal, size
 from openmsistream.program.run import wait_until
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _play(stage: Stage) -> None:
         stage.drop(f"{RUNS[0]}/{name}", data)
     console.print(f"and a file of {size(LARGE_BYTES)}, which is written anew while it is half-way through:")
     first, second = _random(LARGE_BYTES), _random(LARGE_BYTES)
-    with Display("demo", lambda: _snapshot(stage), -1, live=is_terminal()).showing(stage.console):
+    with Display("demo", lambda: stage.downloader.snapshot(), -1, live=is_terminal()).showing(stage.console):
         stage.drop(f"{RUNS[0]}/frames.raw", first, ", its second version", after_half=lambda: second)
     console.print("and 500 small files at once:")
     _burst(stage, 500)
@@ -205,7 +205,7 @@ def _copy(stage: Stage) -> None:
     met = chain.from_iterable(scan(stage.source, Selection()))
     wanted = {item.path: item.state for item in met if isinstance(item, Found)}
     stage.console.print(f"{len(wanted)} files, {size(sum(state.size for state in wanted.values()))}:")
-    with Display("demo", lambda: _snapshot(stage), -1, live=is_terminal()).showing(stage.console):
+    with Display("demo", lambda: stage.downloader.snapshot(), -1, live=is_terminal()).showing(stage.console):
         moved = [0, time.monotonic()]
         while stage.downloader.tally.files < len(wanted) and stage.downloader.alive and stage.uploader.alive:
             now = stage.downloader.tally.records
@@ -248,17 +248,11 @@ def _go_on(stage: Stage) -> None:
         f"Put files into [bold]{stage.source}[/] and see them in [bold]{stage.target}[/]; Ctrl-C ends it."
     )
     try:
-        with Display("demo", lambda: _snapshot(stage), -1, live=is_terminal()).showing(stage.console):
+        with Display("demo", lambda: stage.downloader.snapshot(), -1, live=is_terminal()).showing(stage.console):
             while stage.uploader.alive and stage.downloader.alive:
                 time.sleep(0.2)
     except KeyboardInterrupt:
         stage.console.print(f"the received files stay in {stage.target}")
-
-
-def _snapshot(stage: Stage) -> Snapshot:
-    from openmsistream.transfer.download_directory import snapshot
-
-    return snapshot(stage.downloader)
 
 
 def _instrument_files() -> list[tuple[str, bytes]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .contract import DestinationError, Unreachable
+from .outages import Outage
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +18,6 @@ LONGEST_WAIT = 30.0
 
 TRIES = 5
 """How often something is tried that the server fails to do: for 7.5 s in all. Whoever asked for it may ask again later."""
-
-_SAID_AGAIN = 300.0
-"""Seconds after which an outage that lasts is spoken of again."""
 
 
 @dataclass
@@ -34,9 +32,10 @@ class Patience:
     through_outages: bool = False
     clock: Callable[[], float] = time.monotonic
     _ended: threading.Event = field(default_factory=threading.Event)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _since: float | None = None
-    _said: float = 0.0
+    outage: Outage = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outage = Outage("Girder", self.clock)
 
     def for_doing(self, what: str) -> Tries:
         """The tries of one thing, which a message is to call so."""
@@ -50,23 +49,9 @@ class Patience:
         """Let nobody wait any longer."""
         self._ended.set()
 
-    def outage(self, error: DestinationError) -> None:
-        """Say that the server cannot be reached, once for all threads, and again from time to time."""
-        with self._lock:
-            now = self.clock()
-            first, self._since = self._since is None, now if self._since is None else self._since
-            if first or now - self._said >= _SAID_AGAIN:
-                self._said = now
-                log.warning("%s; files wait until it answers (since %.0f s)", error, now - self._since)
-
     def answered(self) -> None:
         """Something went well."""
-        if self._since is None:
-            return
-        with self._lock:
-            if self._since is not None:
-                log.warning("Girder answers again, after %.0f s; the files go on", self.clock() - self._since)
-                self._since = None
+        self.outage.over()
 
 
 @dataclass
@@ -91,7 +76,7 @@ class Tries:
         if not error.retriable or self.failed >= self.patience.tries:
             raise error
         if outage:
-            self.patience.outage(error)
+            self.patience.outage.met(error)
         else:
             log.info("%s: %s; it is tried again", self.doing, error)
         if not self.patience.wait(self.unreached if outage else self.failed):

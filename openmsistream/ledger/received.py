@@ -212,7 +212,10 @@ class ReceivedLedger(Ledger):
             connection.executemany(
                 "DELETE FROM incomplete WHERE stream=? AND generation=?", ((self.stream, r.generation) for r in rows)
             )
-            connection.executemany("DELETE FROM death WHERE generation=?", ((r.generation,) for r in rows))
+            ran = (
+                (r.generation,) for r in rows if r.attempts or r.kind
+            )  # nobody's code runs where files are only received
+            connection.executemany("DELETE FROM death WHERE generation=?", ran)
 
     def take_back(self, row: ReceivedFile) -> None:
         """What was written down as delivered right before its commit has failed in it, as this row says."""

@@ -127,15 +127,8 @@ class Processing(Reader):
         """What it is at work on, those first on which the code runs: only so many are named."""
         return live_files(sorted(self.at_work, key=lambda file: file.state != "running")[:MOST])
 
-    def snapshot(self, verb: str = "processed") -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """How far it is."""
-        tally, receiving = self.tally, self.receiving
-        unfinished = receiving.unfinished if receiving is not None else []
-        items = [Item(f"{path} (running)", 0, 0) for path in self.stage.running]
-        items += [Item(i.path, i.reassembly.received, i.size) for i in unfinished]
-        return Snapshot(
-            verb=verb, files=tally.files, bytes=tally.bytes, moved=tally.chunk_bytes, failed=len(tally.failed),
-            items=tuple(items), trouble=self.trouble, waiting=self.stage.waiting,
-            last=tally.recent[-1] if tally.recent else "", behind=self.lag,
-            behind_bytes=None if not self.lag else self.lag * tally.chunk_bytes // max(1, tally.records),
-        )  # fmt: skip
+        now = super().snapshot()
+        running = (Item(f"{path} (running)", 0, 0) for path in self.stage.running)
+        return replace(now, verb="processed", items=(*running, *now.items), waiting=self.stage.waiting)

@@ -19,7 +19,7 @@ from openmsistream.ledger.received import ReceivedFile
 from openmsistream.transfer.disk import Target
 from openmsistream.transfer.finishing import ending_of
 from openmsistream.transfer.incoming import AtWork, Incoming, WrongDigest
-from openmsistream.transfer.stage import Ending, Finished
+from openmsistream.transfer.stage import Ended, Ending, Finished
 
 from .attempts import Attempts
 from .file import File
@@ -100,7 +100,7 @@ class Task:
     failure: str = ""
 
 
-class ProcessingStage:
+class ProcessingStage(Ended):
     """Runs somebody's code on whole files: one thread for each caller. See `transfer.stage.Stage`.
 
     Versions of one path are run one after another. `attempts` is told of a run before it begins; `deaths` says by
@@ -111,7 +111,7 @@ class ProcessingStage:
         self, callers: Sequence[Caller], keeping: Keeping, callbacks: Callbacks, patience: Patience, attempts: Attempts,
         deaths: Mapping[str, int], *, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self.error: BaseException | None = None
+        super().__init__()
         self._callers = callers
         self._keeping = keeping
         self._callbacks = callbacks
@@ -120,14 +120,12 @@ class ProcessingStage:
         self._deaths = dict(deaths)
         self._clock = clock
         self._serials = itertools.count()
-        self._changed = threading.Condition()
         self._tasks: dict[int, Task] = {}
         self._ready: deque[Task] = deque()
         self._behind: dict[str, deque[Task]] = {}
         self._later: list[tuple[float, int, Task]] = []
         self._running: dict[int, Task] = {}
         self._waiting = self._waiting_bytes = 0
-        self._results: list[Finished] = []
         self._ending = False
         self._most_bytes = keeping.memory_limit // _WAITING_SHARE
         self._threads = [
@@ -156,17 +154,6 @@ class ProcessingStage:
                 return
             self._behind[incoming.path] = deque()
             self._make_ready(task)
-
-    def results(self) -> list[Finished]:
-        if not self._results:
-            return []
-        with self._changed:
-            taken, self._results = self._results, []
-        return taken
-
-    def wait_for_result(self, timeout: float) -> bool:
-        with self._changed:
-            return self._changed.wait_for(lambda: bool(self._results) or self.error is not None, timeout)
 
     def drain(self, timeout: float) -> bool:
         """Begin nothing more and wait for what is running; what goes on then runs again next time, and is not to blame."""

@@ -11,7 +11,7 @@ from typing import Any
 from openmsistream.config import load
 from openmsistream.kafka.heartbeats import announcing
 from openmsistream.ledger.live import LiveFile
-from openmsistream.program import options, progress
+from openmsistream.program import options
 from openmsistream.program.announcing import Amount, Announcer, Counts
 from openmsistream.program.runnable import Runnable
 
@@ -83,10 +83,10 @@ class DataFileDownloadDirectory(Runnable, Announcer):
                 NAME,
                 what.ledger_path,
                 self._report_settings(downloader.group),
-                lambda: snapshot(downloader),
+                downloader.snapshot,
                 lambda: at_work(downloader),
             )
-            self._follow(downloader, f"{what.topic} -> {what.root.name}", lambda: snapshot(downloader), report)
+            self._follow(downloader, f"{what.topic} -> {what.root.name}", downloader.snapshot, report)
         return self.n_msgs_read, self.n_msgs_processed, self.n_processed_files, self.recent_processed_filepaths
 
     @property
@@ -138,18 +138,6 @@ class DataFileDownloadDirectory(Runnable, Announcer):
 
     def _run_parsed(self, args: argparse.Namespace) -> None:
         self.reconstruct()
-
-
-def snapshot(downloader: Downloader) -> progress.Snapshot:
-    """How far a download is."""
-    tally, receiving = downloader.tally, downloader.receiving
-    unfinished = receiving.unfinished if receiving is not None else []
-    items = tuple(progress.Item(i.path, i.reassembly.received, i.size) for i in unfinished)
-    return progress.Snapshot(
-        verb="received", files=tally.files, bytes=tally.bytes, moved=tally.chunk_bytes, failed=len(tally.failed),
-        items=items, trouble=downloader.trouble, last=tally.recent[-1] if tally.recent else "", behind=downloader.lag,
-        behind_bytes=None if not downloader.lag else downloader.lag * tally.chunk_bytes // max(1, tally.records),
-    )  # fmt: skip
 
 
 def at_work(downloader: Downloader) -> list[LiveFile]:

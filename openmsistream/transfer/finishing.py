@@ -27,7 +27,7 @@ from .disk import Folder, Target
 from .incoming import AtWork, Incoming, WrongDigest, write_all
 from .order import Place, is_newer
 from .rows import Rows
-from .stage import Ending, Finished
+from .stage import Ended, Ending, Finished
 
 log = logging.getLogger(__name__)
 
@@ -47,19 +47,17 @@ _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOENT
 _DISK_BROKEN = (errno.EIO, errno.ESTALE, errno.EROFS, errno.ENODEV)
 
 
-class Finisher:
+class Finisher(Ended):
     """Takes whole files, gives back how each ended. `close` it; `error` is set when a lane has died."""
 
     def __init__(self, root: Path, rows: Rows) -> None:
-        self.error: BaseException | None = None
+        super().__init__()
         self._root = root
         self._rows = rows
-        self._changed = threading.Condition()
         self._small: deque[Incoming] = deque()
         self._large: deque[Incoming] = deque()
         self._small_bytes = 0
         self._unfinished = 0
-        self._results: list[Finished] = []
         self._closing = False
         self._syncs = ThreadPoolExecutor(_SYNC_THREADS, thread_name_prefix="sync")
         self._write_backs = ThreadPoolExecutor(1, thread_name_prefix="write-back")
@@ -84,19 +82,6 @@ class Finisher:
                 self._large.append(incoming)
             if len(self._small) == 1 or incoming.data is None:  # a lane that has something to do does not wait
                 self._changed.notify_all()
-
-    def results(self) -> list[Finished]:
-        """What has ended since the last call."""
-        if not self._results:
-            return []
-        with self._changed:
-            taken, self._results = self._results, []
-        return taken
-
-    def wait_for_result(self, timeout: float) -> bool:
-        """Wait until something has ended; False when nothing does within `timeout` seconds."""
-        with self._changed:
-            return self._changed.wait_for(lambda: bool(self._results) or self.error is not None, timeout)
 
     def drain(self, timeout: float) -> bool:
         """Wait until everything submitted has ended."""

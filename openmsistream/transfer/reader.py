@@ -22,6 +22,7 @@ from openmsistream.kafka.record import Record
 from openmsistream.ledger.database import broken, is_in_use, reader
 from openmsistream.ledger.location import state_folder
 from openmsistream.ledger.received import ReceivedLedger
+from openmsistream.program.progress import Item, Snapshot
 
 from .command_lines import GIVE_UP_AFTER
 from .disk import Target, allow_open_files
@@ -185,6 +186,17 @@ class Reader:
         """Why nothing moves just now, in words; empty when it does."""
         consumer = self.consumer
         return self._trouble or (consumer.connection.trouble if consumer is not None else "")
+
+    def snapshot(self) -> Snapshot:
+        """How far it is."""
+        tally, receiving = self.tally, self.receiving
+        unfinished = receiving.unfinished if receiving is not None else []
+        return Snapshot(
+            verb="received", files=tally.files, bytes=tally.bytes, moved=tally.chunk_bytes, failed=len(tally.failed),
+            items=tuple(Item(i.path, i.reassembly.received, i.size) for i in unfinished), trouble=self.trouble,
+            last=tally.recent[-1] if tally.recent else "", behind=self.lag,
+            behind_bytes=None if not self.lag else self.lag * tally.chunk_bytes // max(1, tally.records),
+        )  # fmt: skip
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:

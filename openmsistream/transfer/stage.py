@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -37,6 +38,28 @@ class Finished:
     kind: str | None = None
     detail: str | None = None
     result: object | None = None
+
+
+class Ended:
+    """How files have ended, from the threads of a stage to the receiving one. `_changed` is held to add to `_results`."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self._changed = threading.Condition()
+        self._results: list[Finished] = []
+
+    def results(self) -> list[Finished]:
+        """What has ended since the last call."""
+        if not self._results:
+            return []
+        with self._changed:
+            taken, self._results = self._results, []
+        return taken
+
+    def wait_for_result(self, timeout: float) -> bool:
+        """Wait until something has ended; False when nothing does within `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._results) or self.error is not None, timeout)
 
 
 class Stage(Protocol):
