@@ -129,6 +129,11 @@ class MessageLoop:
         return any(thread.is_alive() for thread in self._threads) and not self.stopping.is_set()
 
     @property
+    def turned(self) -> float:
+        """Now: a hook may take as long as it likes, so that a loop which waits for one cannot be told from a stalled one."""
+        return time.monotonic()
+
+    @property
     def trouble(self) -> str:
         """Why nothing moves just now, in words; empty when it does."""
         return next((member.trouble for member in self._members if member.trouble), "")

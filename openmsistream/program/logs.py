@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TextIO, get_args
 
 from openmsistream.errors import FolderError, OpenMSIStreamError
+
+_DEBUG = 7
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+"""From a level of logging on, the number that syslog has for it."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -54,7 +59,7 @@ def logging_to(
     """
     handlers: list[logging.Handler] = []
     if stream_level is not None:
-        handlers.append(_prepared(_StandardError(), level_of(stream_level), form))
+        handlers.append(_prepared(_StandardError(), level_of(stream_level), form, journal=is_journal(sys.stderr)))
     if file is not None:
         handlers.append(_prepared(_opened(file), level_of(file_level), form))
     root = logging.getLogger()
@@ -89,6 +94,16 @@ class Lines(logging.Formatter):
         return super().formatMessage(record)
 
 
+class JournalLines(Lines):
+    """`<4>message`, for the journal of systemd: it notes the time itself and takes the level from the number (sd-daemon(3))."""
+
+    def __init__(self) -> None:
+        logging.Formatter.__init__(self, "%(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return in_journal(super().format(record), record.levelno)
+
+
 class JsonLines(logging.Formatter):
     """`{"time": "2026-11-21T11:41:16.123Z", "level": "WARNING", "logger": "...", "message": "..."}`, a line each.
 
@@ -110,6 +125,24 @@ def spelt_out(text: str) -> str:
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def in_journal(text: str, level: int) -> str:
+    """Each line of the text with the level that the journal shows it at."""
+    number = next((priority for at_least, priority in _PRIORITIES if level >= at_least), _DEBUG)
+    return "\n".join(f"<{number}>{line}" for line in text.split("\n"))
+
+
+def is_journal(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+    """Does the journal of systemd read this stream? `JOURNAL_STREAM` names its device and inode, as systemd.exec(5) says."""
+    named = environ.get("JOURNAL_STREAM")
+    if not named:
+        return False
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # a stream without a file behind it
+        return False
+    return named == f"{found.st_dev}:{found.st_ino}"
+
+
 def say(message: str, form: Form, *, error: bool = False) -> None:
     """A program's last word: its summary to standard output, or the error that ended it to standard error.
 
@@ -123,7 +156,8 @@ def say(message: str, form: Form, *, error: bool = False) -> None:
         record = logging.LogRecord("openmsistream", level, "", 0, message, None, trace)
         print(JsonLines().format(record), file=stream)
     else:
-        print(f"error: {message}" if error else message, file=stream)
+        text = f"error: {message}" if error else message
+        print(in_journal(text, logging.ERROR if error else logging.INFO) if is_journal(stream) else text, file=stream)
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -137,9 +171,9 @@ class _StandardError(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
-def _prepared(handler: logging.Handler, level: int, form: Form) -> logging.Handler:
+def _prepared(handler: logging.Handler, level: int, form: Form, *, journal: bool = False) -> logging.Handler:
     handler.setLevel(level)
-    handler.setFormatter(JsonLines() if form == "json" else Lines())
+    handler.setFormatter(JsonLines() if form == "json" else JournalLines() if journal else Lines())
     return handler
 
 

@@ -6,19 +6,18 @@ import io
 import logging
 import os
 import queue
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 from typing import Protocol
 
 from openmsistream.errors import OpenMSIStreamError
 
 from .logs import Form, say
 from .progress import Display, Snapshot
+from .pulse import Vitals, program_name
+from .signals import asked_to_stop, end_when_told_early
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +40,11 @@ class Worker(Protocol):
 
     @property
     def error(self) -> BaseException | None: ...
+
+    @property
+    def turned(self) -> float | None:
+        """When its loop last came round, by `time.monotonic()`: one that does not any more is stalled. None: not yet."""
+        ...
 
     def start(self) -> None: ...
 
@@ -74,25 +78,34 @@ def run(
     good order, a second one ends the process.
     """
     display = Display(title, look, update_secs, live=live)
-    with _signals(commands):
+    vitals = Vitals(program_name())
+    with asked_to_stop(lambda: commands.put("q")):
         worker.start()
         try:
             with display.showing():
-                _follow(worker, commands, display, report, on_check)
+                _follow(worker, commands, display, lambda: vitals.beat(worker, look), report, on_check)
         finally:
+            vitals.stopping()
             worker.stop(STOP_WITHIN)
             worker.join()
             if report is not None:
                 report.end(worker.error)
+            vitals.end(worker.error)
     if worker.error is not None:
         raise worker.error
     return display.end()
 
 
 def _follow(
-    worker: Worker, commands: Commands, display: Display, report: Report | None, on_check: Callable[[], object] | None
+    worker: Worker,
+    commands: Commands,
+    display: Display,
+    beat: Callable[[], None],
+    report: Report | None,
+    on_check: Callable[[], object] | None,
 ) -> None:
     while worker.alive:
+        beat()
         if report is not None:
             report.beat()
         try:
@@ -109,29 +122,6 @@ def _follow(
         elif command:
             log.info("%r is no command here; q stops, c shows how far it is", command)
         display.tick()
-
-
-@contextmanager
-def _signals(commands: Commands) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into "q"; only the main thread may do that, elsewhere nothing is changed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came = 0
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came += 1
-        if came > 1:
-            os._exit(128 + number)  # the ledger is sound either way
-        commands.put("q")
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def listen_to_keyboard(commands: Commands) -> None:
@@ -179,8 +169,12 @@ def _may_read_terminal() -> bool:
     return True
 
 
-def main(work: Callable[[], int], form: Form = "text") -> int:
-    """The outermost shell of every program: our errors become one line, in this form, and their exit code."""
+def main(work: Callable[[], int], form: Form = "text", *, watched: bool = False) -> int:
+    """The outermost shell of every program: our errors become one line, in this form, and their exit code.
+
+    Of a program that is `watched`, who watches over it is told the error too (pulse.py).
+    """
+    end_when_told_early()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that a console cannot show is no reason to end
             stream.reconfigure(errors="backslashreplace")
@@ -188,6 +182,8 @@ def main(work: Callable[[], int], form: Form = "text") -> int:
         return _leaving(work())
     except OpenMSIStreamError as error:
         say(str(error), form, error=True)
+        if watched:
+            Vitals(program_name()).end(error)
         return _leaving(error.exit_code)
     except KeyboardInterrupt:
         return 130

@@ -95,7 +95,7 @@ class Runnable(metaclass=OursFirst):
     def run_from_command_line(cls, args: list[str] | None = None) -> None:
         """Run the program with these arguments, or those of the command line; ends by SystemExit."""
         parsed = parse(cls.get_argument_parser(), args)
-        raise SystemExit(run.main(lambda: cls._program(parsed), parsed.log_format))
+        raise SystemExit(run.main(lambda: cls._program(parsed), parsed.log_format, watched=True))
 
     @classmethod
     def _program(cls, args: argparse.Namespace) -> int:

@@ -118,6 +118,7 @@ class Reader:
         self.purpose = purpose
         self.tally = Tally()
         self.error: BaseException | None = None
+        self.turned: float | None = None
         self.receiving: Receiving | None = None
         self.lag: int | None = None
         self.at_work: list[AtWork] = []  # a second old at most
@@ -187,6 +188,10 @@ class Reader:
         consumer = self.consumer
         return self._trouble or (consumer.connection.trouble if consumer is not None else "")
 
+    def turn(self) -> None:
+        """Its loop comes round."""
+        self.turned = time.monotonic()
+
     def snapshot(self) -> Snapshot:
         """How far it is."""
         tally, receiving = self.tally, self.receiving
@@ -253,6 +258,7 @@ class Reader:
     def _all_finished(self) -> bool:
         """Wait for files of the session before: their rows belong to the topic that it read. False after a stop."""
         while not self.stage.hand_over(_TURN):
+            self.turn()
             if self.stopping.is_set():
                 return False
         if self.stage.error is not None:
@@ -270,6 +276,7 @@ class Reader:
                 if not error.retriable:
                     raise
                 self._trouble = str(error)
+                self.turn()
                 self.stopping.wait(_TURN)
         return False
 
@@ -289,6 +296,7 @@ class Reader:
             if not said:
                 log.warning("%s; waiting for it (an uploader makes it)", self._trouble)
                 said = True
+            self.turn()
             self.stopping.wait(1.0)
             self._topic = self._ask()
             if self._topic is not None:

@@ -87,6 +87,7 @@ class Session:
 
     def _read(self) -> None:
         while not self._reader.stopping.is_set() and not self._reader.replaced.is_set():
+            self._reader.turn()
             if self._stage.full:
                 self._stage.wait_for_result(_TURN)
             elif not self._pending:

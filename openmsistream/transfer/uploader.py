@@ -107,6 +107,7 @@ class Uploader:
         self.tally = Tally()
         self.produced = Amount()  # records that were acknowledged, and the bytes of their values
         self.error: BaseException | None = None
+        self.turned: float | None = None
         self._settings = settings
         self._selection = Selection(options.regex)
         self._stopping = threading.Event()
@@ -272,6 +273,7 @@ class Uploader:
         more = False
         try:
             while not self._stopping.is_set():
+                self.turned = time.monotonic()
                 self._round(0.0 if more else self._patience())
                 more = self._sending.pump(self._has_more_to_do)
             self._finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from io import StringIO
@@ -152,3 +153,28 @@ def test_the_last_word_is_plain_text(capsys: Capture) -> None:
 def test_the_last_word_can_be_json(capsys: Capture) -> None:
     say("it broke", "json", error=True)
     assert json.loads(shown(capsys)).items() >= {("level", "ERROR"), ("message", "it broke")}
+
+
+def test_in_the_journal_each_line_has_its_level_and_no_time_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "journal").open("w+") as stream:
+        found = os.fstat(stream.fileno())
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+        with logging_to(stream_level="DEBUG"):
+            logging.getLogger("x").warning("two\nlines of %s\x1b", "it")
+            logging.getLogger("x").info("all is well")
+            logging.getLogger("x").debug("detail")
+        say("it ended", "text", error=True)
+    assert (tmp_path / "journal").read_text().split("\n") == [
+        "<4>two", "<4>    lines of it\\x1b", "<6>all is well", "<7>detail", "<3>error: it ended", "",
+    ]  # fmt: skip
+
+
+def test_a_stream_that_the_journal_does_not_read_is_as_it_was(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    say("it ended", "text", error=True)
+    assert capsys.readouterr().err == "error: it ended\n"
