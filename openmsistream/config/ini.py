@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from openmsistream.config import container
 from openmsistream.errors import ConfigError
 
 DEFAULT = "DEFAULT"
@@ -62,7 +63,8 @@ def _text(path: Path) -> str:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"the configuration file {path} cannot be read: {error.strerror}") from error
+        what = f"the configuration file {path} cannot be read: {error.strerror}"
+        raise ConfigError(what, container.advice(path, error)) from error
     try:
         return raw.decode("utf-8-sig")  # some editors put a byte order mark before the first section
     except UnicodeDecodeError as error:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from openmsistream.config import container
 from openmsistream.errors import ConfigError
 
 SUFFIX = ".config"
@@ -25,8 +26,17 @@ def find(name: str | Path, environ: Mapping[str, str]) -> Path:
     for folder in folders:
         if (candidate := folder / file).is_file():
             return candidate
+    here = Path(file).absolute()
+    if here.is_dir() and container.inside(environ):
+        raise ConfigError(
+            f"{here} is a folder, not a configuration file, as docker makes one when there is no such file to mount",
+            f"remove it on the host, and mount the file by its right name: -v $(pwd)/{here.name}:{here}",
+        )
     places = ", ".join(str(folder.absolute()) for folder in folders)
-    raise ConfigError(f"there is no configuration file {file!r} (looked in {places})", _advice(file, folders))
+    what = f"there is no configuration file {file!r} (looked in {places})"
+    if container.inside(environ) and "." in given:
+        raise ConfigError(what, f"mount it into the container: -v $(pwd)/{here.name}:{here}")
+    raise ConfigError(what, _advice(file, folders))
 
 
 def _folders(environ: Mapping[str, str]) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openmsistream.config import ini, lookup
-from openmsistream.config.environment import expand, variable
+from openmsistream.config.environment import expand, in_quotation_marks, missing, not_set, origin
 from openmsistream.config.properties import BOOTSTRAP, ClientProperties, Property, no_broker
 from openmsistream.config.rules import Reading, Unknown
 from openmsistream.config.secret import HIDDEN, mask
@@ -17,7 +17,8 @@ from openmsistream.config.transactional import transactional
 from openmsistream.config.wire import Wire, wire_of
 from openmsistream.errors import ConfigError
 
-SECTIONS = ("broker", "producer", "consumer", "heartbeat", "log", "s3")
+CLIENTS = ("broker", "producer", "consumer")
+SECTIONS = (*CLIENTS, "heartbeat", "log", "s3")
 ENCRYPTION = "kafkacrypto"
 NEW_GROUP = "create_new"
 """In place of a group's name: a group of this installation's own."""
@@ -51,8 +52,10 @@ class Settings:
 
         Sections for one purpose only ([s3], [heartbeat], [log]) are expanded here, when somebody needs them.
         """
-        texts = self.sections.get(name, {})
-        return {key: expand(key, ini.Entry(text, name), self.path, self.environ) for key, text in texts.items()}
+        entries = {key: ini.Entry(text, name) for key, text in self.sections.get(name, {}).items()}
+        if wanted := missing({name: entries}, [name], self.environ):
+            raise not_set(self.path, wanted, self.environ)
+        return {key: expand(key, entry, self.path, self.environ) for key, entry in entries.items()}
 
     @property
     def transactional(self) -> ClientProperties:
@@ -84,12 +87,14 @@ def load(name: str | Path, *, environ: Mapping[str, str] = os.environ) -> Settin
     path = lookup.find(name, environ)
     sections = ini.read(path)
     _refuse_encryption(path, sections)
+    if missing(sections, CLIENTS, environ):  # all at once, those of other sections too: whoever fills in a list goes on
+        raise not_set(path, missing(sections, SECTIONS, environ), environ)
 
     def value(section: str, key: str) -> Property:
         entry = sections[section][key]
-        origin = f"file [{entry.section}]"
+        written = f"file [{entry.section}]"
         text = expand(key, entry, path, environ)
-        return Property(text, origin if text == entry.text else f"{origin} ${variable(entry.text)}", entry.line)
+        return Property(text, written if text == entry.text else f"{written} {origin(entry.text, environ)}", entry.line)
 
     reading = Reading(path, sections, value)
     clients = (reading.producer(), reading.consumer(), reading.admin())
@@ -106,7 +111,7 @@ def load(name: str | Path, *, environ: Mapping[str, str] = os.environ) -> Settin
         consumer=clients[1],
         admin=clients[2],
         sections={name: {key: entry.text for key, entry in found.items()} for name, found in sections.items()},
-        warnings=(*_misspelt(path, sections), *reading.warnings),
+        warnings=(*_misspelt(path, sections), *in_quotation_marks(sections, CLIENTS, environ), *reading.warnings),
         unknown=tuple(reading.unknown()),
         environ=environ,
         reading=reading,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import openmsistream
+from openmsistream.config import container
 from openmsistream.errors import ConfigError, UsageError
 
 from .girder_errors import GirderError, no_answer, no_girder, refused, words
@@ -19,7 +20,7 @@ from .girder_key import ApiKey
 if TYPE_CHECKING:
     import requests
 
-EXTRA = 'pip install "openmsistream[girder]"'
+EXTRA = "girder"
 
 CONNECT_WITHIN = 10.0
 ANSWER_WITHIN = 300.0
@@ -37,7 +38,9 @@ class Connection:
         try:
             import requests
         except ImportError as error:
-            raise ConfigError("the transfer to Girder needs requests, which is not installed", EXTRA) from error
+            raise ConfigError(
+                "the transfer to Girder needs requests, which is not installed", container.extra(EXTRA)
+            ) from error
         self.url = url.rstrip("/")
         self._key = key
         self._requests = requests
@@ -149,7 +152,9 @@ class Connection:
         try:
             import girder_client
         except ImportError as error:
-            raise ConfigError("girder_client, Girder's own library, is not installed", EXTRA) from error
+            raise ConfigError(
+                "girder_client, Girder's own library, is not installed", container.extra(EXTRA)
+            ) from error
         if not hasattr(self._mine, "client"):
             self._mine.client = girder_client.GirderClient(apiUrl=self.url)
         self._mine.client.setToken(self.token)

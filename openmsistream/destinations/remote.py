@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from openmsistream.config import container
 from openmsistream.errors import ConfigError, OpenMSIStreamError
 from openmsistream.files.names import BadName, parts_of
 from openmsistream.processing.file import File
@@ -45,9 +46,8 @@ class RemoteDestination:
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
-            raise ConfigError(
-                "remote file systems need fsspec, which is not installed", 'pip install "openmsistream[remote]"'
-            ) from error
+            what = "remote file systems need fsspec, which is not installed"
+            raise ConfigError(what, container.extra("remote")) from error
         shown = _shown(self.url)
         try:
             files, root = url_to_fs(self.url, skip_instance_cache=True, **self._options)

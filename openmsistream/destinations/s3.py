@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
 
+from openmsistream.config import container
 from openmsistream.errors import ConfigError
 from openmsistream.processing.file import File
 
@@ -228,9 +229,7 @@ def _clients(settings: S3Settings, where: Where) -> tuple[Any, Any]:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
     except ImportError as error:
-        raise ConfigError(
-            "the transfer to S3 needs boto3, which is not installed", 'pip install "openmsistream[s3]"'
-        ) from error
+        raise ConfigError("the transfer to S3 needs boto3, which is not installed", container.extra("s3")) from error
     common = Config(
         tcp_keepalive=True, max_pool_connections=32,
         request_checksum_calculation="when_required",  # ours are headers; boto3's are trailers, which many servers refuse

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from openmsistream.config import Settings
 from openmsistream.config.announcements import HEARTBEAT, LOG, Announcements, announcements
 from openmsistream.config.properties import BOOTSTRAP
 from openmsistream.config.secret import hidden
+from openmsistream.ledger.location import host_name
 from openmsistream.program.announcing import NOTHING, Announcer, Channel
 from openmsistream.program.log_lines import MOST, LogLines, listening
 from openmsistream.program.options import CommonOptions
@@ -47,7 +47,9 @@ def announcing(
     `with` is the last message. Raises ConfigError for settings that cannot be used; what goes wrong later is said once
     and disturbs nothing.
     """
-    name = default_program_id(type(program).__name__, folder, topic)
+    name = ""
+    if common.heartbeats is not None or common.log_records is not None:
+        name = default_program_id(type(program).__name__, folder, topic, common.state_dir)
     producers = _Producers(settings)
     kinds: list[_Kind] = []
     with ExitStack() as stack:
@@ -70,10 +72,11 @@ def announcing(
         yield
 
 
-def default_program_id(program: str, folder: Path, topic: str) -> str:
+def default_program_id(program: str, folder: Path, topic: str, state_dir: Path | None = None) -> str:
     """The name of a program on topics where none is given: the same after a restart, another for another folder or topic."""
+    host = host_name(None if folder == Path() else folder, state_dir)
     place = f"{folder.absolute()}\n{topic}".encode("utf-8", "surrogateescape")
-    return f"{program}-{socket.gethostname()}-{hashlib.sha256(place).hexdigest()[:8]}"
+    return f"{program}-{host}-{hashlib.sha256(place).hexdigest()[:8]}"
 
 
 def _beat(program: Announcer) -> Iterator[object]:

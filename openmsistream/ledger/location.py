@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from openmsistream.config import container
 from openmsistream.config.places import user_state_dir
 from openmsistream.errors import LedgerError
 from openmsistream.files.names import STATE_FOLDER
@@ -15,6 +17,9 @@ from openmsistream.files.names import STATE_FOLDER
 from . import filesystem
 
 STATE_DIR_VARIABLE = "OPENMSISTREAM_STATE_DIR"
+
+_ID = re.compile("[0-9a-f]{12}")
+"""How an engine calls a container that nobody gave a name as a host."""
 
 
 def state_folder(root: Path, state_dir: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -36,6 +41,30 @@ def state_folder(root: Path, state_dir: Path | None = None, environ: Mapping[str
             f"name a folder on a local disk with --state_dir or {STATE_DIR_VARIABLE}",
         )
     return place
+
+
+def host_name(root: Path | None, state_dir: Path | None = None) -> str:
+    """The name of this machine; in a container that was given none, that of the first one that worked on `root`.
+
+    An engine calls each container after its id, so that one that is made again would count as another machine. `root` None:
+    nothing is kept.
+    """
+    name = socket.gethostname()
+    if root is None or not container.inside() or not _ID.fullmatch(name):
+        return name
+    kept = state_folder(root, state_dir) / "host"
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.open("x", encoding="ascii") as file:
+            file.write(name)
+    except FileExistsError:
+        try:
+            return kept.read_text(encoding="ascii").strip() or name
+        except (OSError, UnicodeDecodeError):
+            return name
+    except OSError:
+        return name
+    return name
 
 
 def _name_for(root: Path) -> str:

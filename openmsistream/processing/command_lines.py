@@ -6,6 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
+from openmsistream.config import container
 from openmsistream.program import arguments, options
 from openmsistream.transfer.command_lines import GIVE_UP_AFTER
 
@@ -41,7 +42,7 @@ def add_processing(parser: argparse.ArgumentParser, name: str, *, workers_as: st
         help="where a file is while it is processed: in memory, on disk below the output folder (it stays there), or both",
     )  # fmt: skip
     parser.add_argument(
-        "--output_dir", type=Path, default=Path(f"{name}_output"),
+        "--output_dir", type=Path, default=output_folder(name),
         help="folder for what is kept and written; it holds LOGS/ with the ledger too",
     )  # fmt: skip
     parser.add_argument(
@@ -67,6 +68,12 @@ def add_processing(parser: argparse.ArgumentParser, name: str, *, workers_as: st
         "--give_up_after", type=arguments.positive_float, default=GIVE_UP_AFTER, metavar="SECONDS",
         help="seconds without news after which an unfinished file is listed as incomplete",
     )  # fmt: skip
+
+
+def output_folder(program: str) -> Path:
+    """Where a program that is told nothing keeps its ledger and files: here, in a container in the folder that is mounted."""
+    base = container.DATA if container.inside() and container.DATA.is_dir() else Path()
+    return base / f"{program}_output"
 
 
 def memory(text: str) -> int:

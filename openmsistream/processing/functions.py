@@ -19,7 +19,7 @@ from openmsistream.program.progress import is_terminal
 
 from .callers.guard import leave_if_only_imported
 from .callers.rebuilt import AsItIs
-from .command_lines import MEMORY_LIMIT, RETRIES
+from .command_lines import MEMORY_LIMIT, RETRIES, output_folder
 from .engine import Processing, ProcessingOptions
 from .file import File
 from .keeping import MODES, Mode
@@ -118,7 +118,7 @@ def process_files(
     working = Workers(n_workers, workers, timeout)
     called = name or _called(function).strip("<>")
     options = ProcessingOptions(
-        root=Path(output_dir if output_dir is not None else f"{called}_output"), topic=topic, program=called, mode=mode,
+        root=Path(output_dir) if output_dir is not None else output_folder(called), topic=topic, program=called, mode=mode,
         regex=pattern(regex), group=group, from_beginning=from_beginning, memory_limit=memory_limit,
         patience=Patience(retries), state_dir=None if state_dir is None else Path(state_dir),
     )  # fmt: skip

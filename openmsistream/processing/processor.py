@@ -30,7 +30,7 @@ from openmsistream.transfer.receiving import Receiving
 from .callers.failing import line
 from .callers.guard import leave_if_only_imported
 from .callers.rebuilt import Rebuilt, RemembersArguments
-from .command_lines import MEMORY_LIMIT, RETRIES, processor_parser
+from .command_lines import MEMORY_LIMIT, RETRIES, output_folder, processor_parser
 from .data_file import DownloadDataFile, type_for
 from .engine import Processing, ProcessingOptions
 from .file import File
@@ -103,7 +103,7 @@ class DataFileStreamProcessor(RemembersArguments, Runnable, Announcer):
         self._workers = Workers(n_threads, workers, timeout)
         self._settings = load(config_file)
         self._prepare(type(self).__name__, kwargs)
-        self._output_dir = Path(f"{type(self).__name__}_output" if output_dir is None else output_dir)
+        self._output_dir = output_folder(type(self).__name__) if output_dir is None else Path(output_dir)
         self._logs_subdir = self._output_dir / STATE_FOLDER
         self.lock = threading.Lock()
         self.consumer_topic_name = topic_name

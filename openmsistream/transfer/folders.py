@@ -7,6 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
+from openmsistream.config import container
 from openmsistream.errors import FolderError
 from openmsistream.files.names import STATE_FOLDER
 
@@ -30,9 +31,7 @@ def check_folder(root: Path) -> None:
         with os.scandir(root) as entries:
             next(entries, None)
     except OSError as error:
-        raise FolderError(
-            f"the folder {root} cannot be read: {error.strerror}", "give this user the right to"
-        ) from error
+        raise _unusable(f"the folder {root} cannot be read", root, error, "give this user the right to") from error
 
 
 def prepare_folder(root: Path) -> None:
@@ -42,19 +41,23 @@ def prepare_folder(root: Path) -> None:
     except FileExistsError as error:
         raise FolderError(f"{root} is a file, not a folder", "name a folder to write to") from error
     except OSError as error:
-        raise FolderError(f"the folder {root} cannot be made: {error.strerror}", "make it, or name another") from error
+        raise _unusable(f"the folder {root} cannot be made", root, error, "make it, or name another") from error
     probe = root / f".oms-{secrets.token_hex(8)}"  # asking for rights would not tell why there are none
     try:
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:
-        raise FolderError(
-            f"the folder {root} cannot be written to: {error.strerror}", _WRITABLE.get(error.errno or 0, _ANOTHER)
-        ) from error
+        otherwise = _WRITABLE.get(error.errno or 0, _ANOTHER)
+        raise _unusable(f"the folder {root} cannot be written to", root, error, otherwise) from error
     try:
         os.listdir(root)
     except OSError as error:
-        raise FolderError(f"the folder {root} cannot be read: {error.strerror}", _WRITABLE[errno.EACCES]) from error
+        raise _unusable(f"the folder {root} cannot be read", root, error, _WRITABLE[errno.EACCES]) from error
+
+
+def _unusable(what: str, place: Path, error: OSError, otherwise: str) -> FolderError:
+    """The error, with what to type in a container, where the folder is somebody's on the host."""
+    return FolderError(f"{what}: {error.strerror}", container.advice(place, error) or otherwise)
 
 
 def refuse_loop(root: Path, topic: str) -> None:

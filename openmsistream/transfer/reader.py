@@ -24,6 +24,7 @@ from openmsistream.ledger.location import state_folder
 from openmsistream.ledger.received import ReceivedLedger
 from openmsistream.program.progress import Item, Snapshot
 
+from . import remembering
 from .command_lines import GIVE_UP_AFTER
 from .disk import Target, allow_open_files
 from .folders import prepare_folder
@@ -131,6 +132,7 @@ class Reader:
         self._asked_in_vain = 0  # times in a row that no broker answered a question about the topic
         self.consumer: ChunkConsumer | None = None
         prepare_folder(options.root)
+        remembering.see_to(options.ledger_path)
         allow_open_files(_OPEN_FILES)
         self._admin = Admin.of(settings)
         self._topic = self._admin.topic(options.topic)

@@ -26,6 +26,7 @@ from openmsistream.ledger.requests import answer, asked
 from openmsistream.ledger.sent import INVENTORY, SentFile, SentLedger, finished_states, rows_of
 from openmsistream.program.announcing import Amount
 
+from . import remembering
 from .command_lines import CHUNK_SIZE
 from .disk.origin import Origin
 from .first_start import all_noted, new_since
@@ -118,6 +119,7 @@ class Uploader:
         self._settler = Settler(options.lag if options.lag is not None else LAG, options.lag is not None)
         self._inbox = Inbox()
         check_folder(options.root)
+        remembering.see_to(options.ledger_path)
         self._form = form_of(settings.wire, options.wire_fields)
         self._trusted = not options.polling and filesystem.is_local(options.root)
         self._admin = Admin.of(settings)

@@ -40,6 +40,12 @@ def test_what_can_never_fit_is_told_apart() -> None:
     assert disk.space().fit(2 * MARGIN + 1, none) is Fit.NEVER
 
 
+def test_a_disk_smaller_than_the_margin_keeps_a_part_of_itself_free() -> None:
+    assert Disk(900_000, total=1_000_000).space().fit(800_000, none) is Fit.NOW
+    assert Disk(500_000, total=1_000_000).space().fit(450_000, none) is Fit.LATER
+    assert Disk(900_000, total=1_000_000).space().fit(950_000, none) is Fit.NEVER
+
+
 def test_the_same_room_is_not_given_twice() -> None:
     space = Disk(MARGIN + 100).space()
     begun: list[int] = []
