@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from openmsistream.broker.control import reset, run, start, stop, temporary
+from openmsistream.broker.control import reset, start, stop, temporary
+from openmsistream.broker.foreground import run
 from openmsistream.broker.running import RunningBroker
 from openmsistream.broker.settings import BrokerSettings, default_data_dir
 from openmsistream.broker.status import BrokerStatus, status

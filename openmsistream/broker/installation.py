@@ -1,4 +1,4 @@
-"""Which Kafka is run: the one in KAFKA_HOME, otherwise the pinned one."""
+"""Which Kafka is run: the one in KAFKA_HOME, otherwise the pinned one, and where that is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmsistream.broker.jars import provide
+from openmsistream.broker.jars import KAFKA_DIR, provide
 from openmsistream.broker.pins import load_pins
 from openmsistream.config.places import user_cache_dir
 from openmsistream.errors import BrokerProcessError
@@ -32,9 +32,16 @@ def find_installation(say: Callable[[str], None], environ: Mapping[str, str] = o
     """Kafka's version and class path; the pinned jars are fetched when they are not there yet."""
     if home := environ.get("KAFKA_HOME"):
         return _unpacked(Path(home))
-    pins = load_pins()
-    jars = provide(pins, user_cache_dir(environ) / f"kafka-{pins.version}", say)
+    folder, pins = jars_folder(environ), load_pins()
+    jars = provide(pins, folder, say)
     return Installation(pins.version, os.pathsep.join(map(str, jars)), "pinned")
+
+
+def jars_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the pinned jars are, or will be once they are fetched."""
+    if chosen := environ.get(KAFKA_DIR):
+        return Path(chosen).expanduser().absolute()  # Java is started in another folder
+    return user_cache_dir(environ) / f"kafka-{load_pins().version}"
 
 
 def _unpacked(home: Path) -> Installation:

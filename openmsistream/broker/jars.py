@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -18,6 +20,11 @@ from pathlib import Path
 from openmsistream.broker.lock import exclusive
 from openmsistream.broker.pins import Jar, Pins
 from openmsistream.errors import BrokerProcessError, ConfigError, FolderError
+
+log = logging.getLogger(__name__)
+
+KAFKA_DIR = "OPENMSISTREAM_KAFKA_DIR"
+"""Names the folder where the jars are kept; without it that is in the user's cache."""
 
 AT_ONCE = 6
 """Downloads side by side: the 46 files are small, so it is the waiting for answers that takes the time."""
@@ -51,7 +58,8 @@ def fetch_with_jgo(jar: Jar, folder: Path) -> Path:
     except (requests.RequestException, RuntimeError, OSError) as error:
         raise BrokerProcessError(
             f"{jar.file} could not be fetched: {error}",
-            "look at the network and start again: what was fetched is kept. Without a network, set KAFKA_HOME",
+            "look at the network and start again: what was fetched is kept. For a machine without a network, copy "
+            f"the folder that `openmsistream broker fetch` fills on another one, and set {KAFKA_DIR} to it",
         ) from error
 
 
@@ -65,18 +73,23 @@ def provide(
     """The paths of all pinned jars in `folder`, each known to be right.
 
     `already_here` is a local Maven repository whose copies are taken when they are right (default: that of this user).
+    A folder where all are may be read-only, as it is in an image.
     BrokerProcessError names a jar that differs from its pin, or that could not be fetched.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder / "lock", timeout=PATIENCE):
-            missing = [jar for jar in pins.jars if not (folder / jar.file).exists()]
-            if missing:
-                _bring(missing, folder, say, fetch, already_here or _local_repository())
-            _check(pins, folder)
+        if _missing(pins, folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with exclusive(folder / "lock", timeout=PATIENCE):
+                if missing := _missing(pins, folder):  # another program may have fetched them meanwhile
+                    _bring(missing, folder, say, fetch, already_here or _local_repository())
+        _check(pins, folder)
     except OSError as error:
         raise FolderError(f"Kafka's files cannot be kept in {folder}: {error.strerror or error}") from error
     return [folder / jar.file for jar in pins.jars]
+
+
+def _missing(pins: Pins, folder: Path) -> list[Jar]:
+    return [jar for jar in pins.jars if not (folder / jar.file).exists()]
 
 
 def _bring(jars: Sequence[Jar], folder: Path, say: Callable[[str], None], fetch: Fetch, local: Path) -> None:
@@ -104,15 +117,23 @@ def _bring_one(jar: Jar, folder: Path, fetch: Fetch, local: Path) -> None:
         if copy.is_file():
             shutil.copyfile(copy, part)
             if sha256_of(part) == jar.sha256:
-                os.replace(part, folder / jar.file)
+                _keep(part, folder / jar.file)
                 return
         # Twice: a line that breaks, or a proxy's error page, is more likely than a repository that changed.
         for attempt in ("first", "second"):
             fetched = fetch(jar, Path(room) / attempt)
             if (found := sha256_of(fetched)) == jar.sha256:
-                os.replace(fetched, folder / jar.file)
+                _keep(fetched, folder / jar.file)
                 return
         raise _differs(jar, found, "as it was fetched", "ask who runs your proxy or Maven mirror, and do not use it")
+
+
+def _keep(found: Path, place: Path) -> None:
+    """Under its name, for every user to read, with a time in whole seconds: layers of an image keep no finer ones."""
+    found.chmod(0o644)
+    now = int(time.time())
+    os.utime(found, (now, now))
+    os.replace(found, place)
 
 
 def _check(pins: Pins, folder: Path) -> None:
@@ -128,9 +149,18 @@ def _check(pins: Pins, folder: Path) -> None:
         if (found := sha256_of(path)) != jar.sha256:
             raise _differs(jar, found, f"in {folder}", "delete that file and start again to fetch it anew")
     if now != known:
-        part = folder / f"{_CHECKED}.part"
-        part.write_text(json.dumps(now), encoding="utf-8")
-        os.replace(part, folder / _CHECKED)
+        _note_checked(folder, now)
+
+
+def _note_checked(folder: Path, now: dict[str, list[object]]) -> None:
+    """A folder that may only be read is hashed again at the next start, which takes a quarter of a second."""
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".checked-", ignore_cleanup_errors=True) as room:
+            part = Path(room) / _CHECKED
+            part.write_text(json.dumps(now), encoding="utf-8")
+            os.replace(part, folder / _CHECKED)
+    except OSError:
+        log.debug("it could not be noted that Kafka's files in %s are right", folder, exc_info=True)
 
 
 def _read_checked(folder: Path) -> dict[str, list[object]]:

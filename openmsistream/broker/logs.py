@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 STARTED = "Kafka Server started"
 """What Kafka logs once it answers clients; it listens some time before that."""
+
+
+_GRADES: tuple[Literal["WARN"], Literal["ERROR"], Literal["FATAL"]] = ("WARN", "ERROR", "FATAL")
+_BEGINS = re.compile(r"\d{4}-\d\d-\d\dT")
+"""How each entry of the log begins; other lines belong to the one above them."""
 
 
 class LogReader:
@@ -54,9 +62,34 @@ def follow(path: Path, lives: Callable[[], bool], sleep: Callable[[float], None]
         sleep(0.3)
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """A line that somebody should see, with what it says of its cause."""
+
+    grade: Literal["WARN", "ERROR", "FATAL"]
+    text: str
+
+
+def troubles(lines: Iterable[str]) -> list[Trouble]:
+    """Warnings and errors among the lines of a log, each with the exception that stands below it."""
+    found: list[Trouble] = []
+    follows = False
+    for line in lines:
+        if grade := _grade(line):
+            found.append(Trouble(grade, line.partition(f" {grade} ")[2]))
+        elif follows and not _BEGINS.match(line):
+            found[-1] = Trouble(found[-1].grade, f"{found[-1].text} - {line}")
+        follows = bool(grade)
+    return found
+
+
+def _grade(line: str) -> Literal["WARN", "ERROR", "FATAL"] | None:
+    return next((grade for grade in _GRADES if f" {grade} " in line[:60]), None)
+
+
 def reason(log_lines: list[str], console_lines: list[str]) -> str:
     """Why a start failed: the last error of the log, or else the last thing that Java printed."""
-    errors = [index for index, line in enumerate(log_lines) if " ERROR " in line[:60] or " FATAL " in line[:60]]
+    errors = [index for index, line in enumerate(log_lines) if _grade(line) in ("ERROR", "FATAL")]
     if errors:
         said = log_lines[errors[-1]].split(": ", 1)[-1]
         causes = [line for line in log_lines[errors[-1] + 1 :] if not line.startswith("\tat ")]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import random
 import socket
+from collections.abc import Collection
 
 import psutil
 
-from openmsistream.broker.settings import ANY_PORT, USUAL_PORT, WILDCARDS, BrokerSettings
+from openmsistream.broker.settings import ALL_INTERFACES, ANY_PORT, USUAL_PORT, WILDCARDS, BrokerSettings
 from openmsistream.errors import BrokerProcessError
 
 UNUSED_RANGE = range(19100, 30000)
@@ -52,10 +53,10 @@ def owner(port: int) -> str:
     return "another program"
 
 
-def unused(host: str, besides: int | None = None) -> int:
+def unused(host: str, besides: Collection[int | None] = ()) -> int:
     """A free port outside the range of outgoing connections."""
     for port in random.sample(UNUSED_RANGE, 200):
-        if port != besides and is_free(host, port):
+        if port not in besides and is_free(host, port):
             return port
     raise BrokerProcessError(f"no free port was found on {host}", "give one with --port")
 
@@ -65,16 +66,25 @@ def choose(settings: BrokerSettings, last: int | None) -> int:
 
     The last one comes first because programs that are running keep trying it.
     """
+    if settings.outside_port:
+        _expect_free(ALL_INTERFACES, settings.outside_port, "give --outside another one")
     if settings.port:
-        if is_free(settings.host, settings.port):
-            return settings.port
-        where = "all interfaces" if settings.host in WILDCARDS else settings.host
-        raise BrokerProcessError(
-            f"port {settings.port} on {where} is taken by {owner(settings.port)}",
-            "stop that program, or leave --port away to get a free port",
-        )
+        _expect_free(settings.host, settings.port, "leave --port away to get a free port")
+        return settings.port
     preferred = [last] if settings.port == ANY_PORT else [last, USUAL_PORT]
     for port in preferred:
-        if port is not None and is_free(settings.host, port):
+        if port is not None and port != settings.outside_port and is_free(settings.host, port):
             return port
-    return unused(settings.host)
+    return unused(settings.host, besides=[settings.outside_port])
+
+
+def all_free(settings: BrokerSettings, port: int) -> bool:
+    """Whether the broker could listen now wherever its clients come from."""
+    outside = settings.outside_port
+    return is_free(settings.host, port) and (outside is None or is_free(ALL_INTERFACES, outside))
+
+
+def _expect_free(host: str, port: int, advice: str) -> None:
+    if not is_free(host, port):
+        where = "all interfaces" if host in WILDCARDS else host
+        raise BrokerProcessError(f"port {port} on {where} is taken by {owner(port)}", f"stop that program, or {advice}")

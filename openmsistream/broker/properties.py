@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openmsistream.broker.settings import WILDCARDS, BrokerSettings, with_port
+from openmsistream.broker.settings import ALL_INTERFACES, WILDCARDS, BrokerSettings, split_address, with_port
 
 LOG_FILE_MB = 10
 LOG_FILES_KEPT = 4
@@ -27,11 +27,18 @@ def server_properties(
     settings: BrokerSettings, port: int, controller_port: int, hostname: str, records: str = "data"
 ) -> str:
     """Kafka's `server.properties` for one process that is broker and controller. Paths are relative to its folder."""
+    listeners = [f"PLAINTEXT://{with_port(settings.host, port)}", f"CONTROLLER://127.0.0.1:{controller_port}"]
+    advertised = [f"PLAINTEXT://{advertised_address(settings, port, hostname)}"]
+    if settings.outside:
+        listeners.insert(1, f"OUTSIDE://{with_port(ALL_INTERFACES, split_address(settings.outside)[1])}")
+        advertised.append(f"OUTSIDE://{settings.outside}")
     properties = {
         "process.roles": "broker,controller",
         "node.id": 1,
-        "listeners": f"PLAINTEXT://{with_port(settings.host, port)},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{advertised_address(settings, port, hostname)}",
+        "listeners": ",".join(listeners),
+        "advertised.listeners": ",".join(advertised),
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,OUTSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         # The static form: the controller's port may change from one start to the next.
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import psutil
 
 from openmsistream.broker.layout import Layout
 from openmsistream.broker.settings import BrokerSettings, split_address
+from openmsistream.errors import BrokerProcessError
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,24 @@ def find_running(layout: Layout) -> RunningBroker | None:
     """The broker that runs in this folder now, ready or still starting."""
     note = read_note(layout)
     return note if note and is_alive(layout, note.pid) else None
+
+
+def already_running(layout: Layout, running: RunningBroker) -> BrokerProcessError:
+    """The refusal of what cannot be done while a broker runs."""
+    return BrokerProcessError(
+        f"a broker is running in {layout.root} (process {running.pid})", "stop it first: openmsistream broker stop"
+    )
+
+
+def say_started(broker: RunningBroker, say: Callable[[str], None]) -> None:
+    """Where it is, and who can reach it."""
+    say(f"Apache Kafka {broker.version} is running at {broker.address} (process {broker.pid})")
+    if broker.settings.is_public:
+        names = [broker.advertised, *([broker.settings.outside] if broker.settings.outside else [])]
+        say(
+            f"other machines reach it as {' and '.join(names)}; there is no authentication: "
+            "whoever can reach it can read and write everything"
+        )
 
 
 def write_note(layout: Layout, broker: RunningBroker) -> None:

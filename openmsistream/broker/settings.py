@@ -14,7 +14,8 @@ USUAL_PORT = 9092
 ANY_PORT = 0
 """Asks for a free port without trying the usual one first (tests, demonstrations)."""
 
-WILDCARDS = ("", "0.0.0.0", "::", "[::]")
+ALL_INTERFACES = "0.0.0.0"
+WILDCARDS = ("", ALL_INTERFACES, "::", "[::]")
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
@@ -37,6 +38,17 @@ def split_address(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def checked_address(address: str) -> tuple[str, int]:
+    """Host and port of an address that clients are told; UsageError when none of them could use it."""
+    host, port = split_address(address)
+    if host in WILDCARDS:
+        raise UsageError(
+            f"clients cannot be told {address!r}: that is every interface of a machine, and none in particular",
+            "write the name by which they reach this one, such as lab-pc.example.org:9092",
+        )
+    return host, port
+
+
 @dataclass(frozen=True)
 class BrokerSettings:
     """One embedded broker. The defaults are for a first try, a small laboratory, or a test."""
@@ -48,6 +60,9 @@ class BrokerSettings:
     """None: the port of the last start, else 9092, else a free one. 0: a free one. Any other: that one or an error."""
     advertised: str | None = None
     """HOST:PORT that clients are told to use, when they reach the broker by another name (containers, NAT)."""
+    outside: str | None = None
+    """HOST:PORT for clients of another network (the machine on which a container runs): the broker listens at that port
+    too, on all interfaces, and tells whoever comes by it to stay with this address."""
     heap_mb: int = 512
     """The most memory that Java uses for objects; the process takes more: 200 to 300 MB in all under load is usual."""
     retention_hours: int = 168
@@ -63,9 +78,19 @@ class BrokerSettings:
         if self.retention_hours < 1 or self.retention_gb <= 0:
             raise UsageError("retention must be at least one hour and more than 0 GB")
         if self.advertised is not None:
-            split_address(self.advertised)
+            checked_address(self.advertised)
+        if self.outside is not None and checked_address(self.outside)[1] == self.port:
+            raise UsageError(
+                f"port {self.port} is asked for twice: with --port and with --outside {self.outside}",
+                "give --outside a port of its own: the broker tells by the port from where a client comes",
+            )
 
     @property
     def is_public(self) -> bool:
         """Whether other machines can reach it."""
-        return self.host not in LOOPBACK
+        return self.host not in LOOPBACK or self.outside is not None
+
+    @property
+    def outside_port(self) -> int | None:
+        """The port for clients of another network."""
+        return split_address(self.outside)[1] if self.outside else None

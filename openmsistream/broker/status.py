@@ -39,6 +39,7 @@ class BrokerStatus:
             "running": True,
             "address": broker.address,
             "advertised": broker.advertised,
+            "outside": settings.outside,
             "version": broker.version,
             "pid": broker.pid,
             "started": broker.started,
@@ -61,6 +62,7 @@ class BrokerStatus:
         facts = {
             "address": broker.address,
             "advertised": broker.advertised if broker.advertised != broker.address else "",
+            "outside": settings.outside or "",
             "version": f"Apache Kafka {broker.version}",
             "process": f"{broker.pid}, started {broker.started}",
             "java": broker.java,

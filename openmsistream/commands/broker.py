@@ -1,4 +1,4 @@
-"""`openmsistream broker start | stop | status | run | logs | reset`"""
+"""`openmsistream broker start | stop | status | run | fetch | logs | reset`"""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ def add_parser(subparsers: Any) -> None:
         ("stop", "end it; its data stay", ()),
         ("status", "address, version, process, data, limits and topics", (_add_json,)),
         ("run", "run it in the foreground until Ctrl-C or SIGTERM (for containers and services)", (_add_settings,)),
+        ("fetch", "fetch Kafka's files now, for a start without a network later", ()),
         ("logs", "show the end of its log", (_add_logs,)),
         ("reset", "delete its topics and records", (_add_reset,)),
     ):
         command = commands.add_parser(
             name, help=text, description=text.capitalize() + ".", formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
-        command.add_argument(
-            "--data-dir", type=Path, metavar="DIR", help="its folder (default: one in this user's state folder)",
-            default=argparse.SUPPRESS,
-        )  # fmt: skip
+        if name != "fetch":  # that one is for all brokers of this user
+            _add_place(command)
         for add in adders:
             add(command)
 
@@ -46,9 +45,16 @@ def add_parser(subparsers: Any) -> None:
 def main(args: argparse.Namespace) -> int:
     """Do what was asked; the exit code. Errors are raised as OpenMSIStreamError for the umbrella program to show."""
     action = {
-        "start": _start, "stop": _stop, "status": _status, "run": _run, "logs": _logs, "reset": _reset,
+        "start": _start, "stop": _stop, "status": _status, "run": _run, "fetch": _fetch, "logs": _logs, "reset": _reset,
     }[args.broker_command]  # fmt: skip
     return action(args)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="its folder (default: one in this user's state folder)",
+        default=argparse.SUPPRESS,
+    )  # fmt: skip
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +67,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--advertised", metavar="HOST:PORT", default=argparse.SUPPRESS,
-        help="the address that clients are told, when they reach it by another name",
+        help="the address that clients are told who come by --port, when they reach it by another name",
+    )  # fmt: skip
+    parser.add_argument(
+        "--outside", metavar="HOST:PORT", default=argparse.SUPPRESS,
+        help="listen at that port too, on all interfaces, and tell clients that come by it this address "
+        "(those on the machine where a container runs: --outside localhost:9094)",
     )  # fmt: skip
     parser.add_argument("--heap-mb", type=int, default=512, help="the most memory for Java objects")
     parser.add_argument("--retention-hours", type=int, default=168, help="older records are deleted")
@@ -96,6 +107,7 @@ def _settings(args: argparse.Namespace) -> BrokerSettings:
         host=args.host,
         port=getattr(args, "port", None),
         advertised=getattr(args, "advertised", None),
+        outside=getattr(args, "outside", None),
         heap_mb=args.heap_mb,
         retention_hours=args.retention_hours,
         retention_gb=args.retention_gb,
@@ -117,6 +129,17 @@ def _run(args: argparse.Namespace) -> int:
     from openmsistream.broker import run
 
     return run(_settings(args), say=_say)
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    from openmsistream.broker.installation import jars_folder
+    from openmsistream.broker.jars import provide
+    from openmsistream.broker.pins import load_pins
+
+    pins, folder = load_pins(), jars_folder()
+    provide(pins, folder, _say)
+    _say(f"Apache Kafka {pins.version} is in {folder}")
+    return 0
 
 
 def _stop(args: argparse.Namespace) -> int:

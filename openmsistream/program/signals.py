@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +14,16 @@ BEFORE_IT_WORKS = 128 + signal.SIGTERM
 """Exit code of a program that was told to end while it was starting."""
 
 
+def _at_once(number: int) -> None:
+    os._exit(128 + number)  # the ledger is sound either way
+
+
 @contextmanager
-def asked_to_stop(stop: Callable[[], object]) -> Iterator[None]:
-    """Call `stop` on the first SIGINT or SIGTERM; only the main thread may do that, elsewhere nothing is changed."""
+def asked_to_stop(stop: Callable[[], object], again: Callable[[int], object] = _at_once) -> Iterator[None]:
+    """Call `stop` on the first SIGINT or SIGTERM, and `again` with the number of each that follows.
+
+    Only the main thread may do that, elsewhere nothing is changed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -25,8 +33,9 @@ def asked_to_stop(stop: Callable[[], object]) -> Iterator[None]:
         nonlocal came
         came += 1
         if came > 1:
-            os._exit(128 + number)  # the ledger is sound either way
-        stop()
+            again(number)
+        else:
+            stop()
 
     _early.off()
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -56,7 +65,7 @@ class _Early:
 
     def on(self) -> None:
         self._armed = True
-        if self._started:
+        if self._started or sys.platform == "win32":  # which has no containers whose first process this is
             return
         self._started = True
         receiving, sending = os.pipe()
@@ -65,6 +74,8 @@ class _Early:
         signal.signal(signal.SIGTERM, lambda number, frame: None)
         signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
         threading.Thread(target=self._wait, args=(receiving,), name="early-signals", daemon=True).start()
+        # what became this program may have held the signal back until somebody listens (services/container.py)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def off(self) -> None:
         self._armed = False

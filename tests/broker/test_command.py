@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from openmsistream.broker import RunningBroker
+from openmsistream.broker.installation import jars_folder
 from openmsistream.commands import broker as command
 from openmsistream.errors import UsageError
 
@@ -77,3 +78,18 @@ def test_reset_deletes_only_what_is_the_brokers(state_folder: Path) -> None:
     assert typed("reset", "--yes") == 0
     assert not (folder / "data").exists()
     assert (folder / "mine.txt").exists()
+
+
+def test_fetch_says_where_kafka_is_now(
+    broker: RunningBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = jars_folder()
+    assert broker.ready  # and so all is there
+    monkeypatch.setenv("OPENMSISTREAM_KAFKA_DIR", str(there))
+    assert typed("fetch") == 0
+    assert capsys.readouterr().out == f"Apache Kafka {broker.version} is in {there}\n"
+
+
+def test_both_addresses_are_asked_for_in_words() -> None:
+    with pytest.raises(UsageError, match="port 9094 is asked for twice"):
+        typed("run", "--port", "9094", "--outside", "localhost:9094")

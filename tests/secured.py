@@ -41,9 +41,11 @@ class Secured:
     listeners: Mapping[str, int]
     trusted: Authority
     stranger: Authority
+    host: str = HOST
+    """Where the listeners are; the open one stays on this machine."""
 
     def at(self, listener: str) -> str:
-        return f"{HOST}:{self.listeners[listener]}"
+        return f"{self.host}:{self.listeners[listener]}"
 
     # the lines of a [broker] section
 
@@ -94,33 +96,33 @@ def _login(mechanism: str, user: str, password: str) -> dict[str, str]:
 
 
 @contextmanager
-def secured_broker(place: Path) -> Iterator[Secured]:
-    """Start it, with certificates and users of its own."""
+def secured_broker(place: Path, host: str = HOST) -> Iterator[Secured]:
+    """Start it, with certificates and users of its own; its listeners are at this address of the machine."""
     trusted, stranger = Authority.make("authority", place), Authority.make("stranger", place)
     listeners: dict[str, int] = {}
     while len(listeners) < len(LISTENERS):
-        port = ports.unused(HOST)
+        port = ports.unused(host)
         if port not in listeners.values():
             listeners[list(LISTENERS)[len(listeners)]] = port
     usual = launch.server_properties
 
     def properties(settings: object, port: int, *args: object, **kwargs: object) -> str:
         written = usual(settings, port, *args, **kwargs)  # type: ignore[arg-type]
-        return written + _more_properties(port, listeners, trusted)  # of two lines for one key Java takes the later
+        return written + _more_properties(port, host, listeners, trusted)  # of two lines for one key Java takes the later
 
     with ExitStack() as running:
         with pytest.MonkeyPatch.context() as patch:  # for the start only: other brokers are started in the same run
             patch.setattr(launch, "server_properties", properties)
             broker = running.enter_context(temporary(place / "broker", say=print))
-        made = Secured(broker.address, listeners, trusted, stranger)
+        made = Secured(broker.address, listeners, trusted, stranger, host)
         _make_users(made, "owner", "guest")
         yield made
 
 
-def _more_properties(port: int, listeners: Mapping[str, int], trusted: Authority) -> str:
-    mine, other = trusted.sign("server", host=HOST), trusted.sign("elsewhere", host="kafka.example.org")
-    plain, named = f"PLAINTEXT://{HOST}:{port}", ",".join(f"{name}://{HOST}:{at}" for name, at in listeners.items())
-    controller = ports.unused(HOST, besides=port)
+def _more_properties(port: int, host: str, listeners: Mapping[str, int], trusted: Authority) -> str:
+    mine, other = trusted.sign("server", host=host), trusted.sign("elsewhere", host="kafka.example.org")
+    plain, named = f"PLAINTEXT://{HOST}:{port}", ",".join(f"{name}://{host}:{at}" for name, at in listeners.items())
+    controller = ports.unused(HOST, besides=[port])
     properties = {
         "listeners": f"{plain},{named},CONTROLLER://{HOST}:{controller}",
         "controller.quorum.voters": f"1@{HOST}:{controller}",
