@@ -30,7 +30,6 @@ class NotThereYet(OpenMSIStreamError, ImportError):
         )
 
 
-SERVICES = Later("running programs as services")
 ENCRYPTION = Later("encryption by KafkaCrypto")
 
 Homes = Mapping[str, str | Later]
@@ -98,7 +97,10 @@ MODULES: Mapping[str, Homes | Later] = {
     "s3_buckets.s3_transfer_stream_processor": _all_in(
         "destinations.s3_processor", "S3TransferStreamProcessor", "main"
     ),
-    "services": SERVICES,
+    "services.install_service": _all_in("services.install", "main"),
+    "services.linux_service_manager": _all_in("services.faces", "LinuxServiceManager"),
+    "services.manage_service": _all_in("services.manage", "main"),
+    "services.windows_service_manager": _all_in("services.faces", "WindowsServiceManager"),
     "tools": ENCRYPTION,
     "utilities": {**_PARSER, **_TABLES},
     "utilities.argument_parsing": _PARSER,

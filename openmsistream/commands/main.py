@@ -18,7 +18,9 @@ COMMANDS = {
     "retry": "try again what failed: all of it, or the files named, or below the folders named",
     "ls": "the files that a topic holds: size, time, whether all their chunks are there, versions",
     "quarantine": "records that could not be used, and why",
+    "health": "does the program in this container still do its work",
     "config": "what a configuration file comes to",
+    "tracker": "the record of what is deployed where",
     "broker": "one real Apache Kafka on this machine",
 }
 """What each is for: said here as well, so that a list of them does not have to load them all."""

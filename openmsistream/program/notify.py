@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -26,7 +27,7 @@ class Notifier:
     def of(cls, environ: Mapping[str, str] = os.environ) -> Self | None:
         """What systemd has put into the environment; None when it has not, or of another process."""
         address = environ.get("NOTIFY_SOCKET", "")
-        if not address.startswith(("/", "@")) or not hasattr(socket, "AF_UNIX"):
+        if sys.platform == "win32" or not address.startswith(("/", "@")):
             return None
         watched = environ.get("WATCHDOG_USEC", "")
         mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
@@ -35,6 +36,8 @@ class Notifier:
 
     def say(self, **lines: str) -> None:
         """Send these; a word that cannot be sent is not missed by the work itself."""
+        if sys.platform == "win32":
+            return
         text = "\n".join(f"{name}={value.translate(_ONE_LINE)}" for name, value in lines.items())
         where = "\0" + self.address[1:] if self.address.startswith("@") else self.address
         try:

@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-import psutil
-
 from .notify import Notifier
 from .progress import Snapshot
 
@@ -96,7 +94,7 @@ def judge(pulse: Pulse | None, now: float, max_age: float = LATE) -> tuple[bool,
 
 
 def _told(pulse: Pulse) -> str:
-    text = f"{pulse.files} done" + (f", {pulse.failed} failed" if pulse.failed else "")
+    text = (f"{pulse.files} done" if pulse.files else "at work") + (f", {pulse.failed} failed" if pulse.failed else "")
     return f"{text}; {pulse.trouble}" if pulse.trouble else text
 
 
@@ -191,6 +189,8 @@ def program_name() -> str:
 
 def _belongs_to_another(file: Path, now: float) -> bool:
     """Does a program that runs beside this one keep the file? Then it stays that one's."""
+    import psutil  # not needed by who only reads the file, every few seconds
+
     pulse = read(file)
     return (
         pulse is not None

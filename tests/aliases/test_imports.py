@@ -27,8 +27,6 @@ LATER = [
 ]  # fmt: skip
 MODULES_LATER = [
     *(f"openmsistream.{module}" for module, homes in MODULES.items() if isinstance(homes, Later)),
-    "openmsistream.services.install_service",
-    "openmsistream.services.manage_service",
     "openmsistream.tools.provision_wrapper",
 ]  # fmt: skip
 
@@ -46,8 +44,9 @@ PUBLISHED = {
     ".kafka_wrapper": "OpenMSIStreamProducer OpenMSIStreamConsumer ConsumerAndProducerGroup Producible",
     ".utilities": "OpenMSIStreamArgumentParser DataclassTableReadOnly DataclassTableAppendOnly DataclassTable",
     ".metadata_extraction": "MetadataJSONReproducer",
+    ".services": "WindowsServiceManager LinuxServiceManager",
 }
-"""What the published OpenMSIStream 1.8.8 has in `__all__`, but for KafkaCrypto and services."""
+"""What the published OpenMSIStream 1.8.8 has in `__all__`, but for KafkaCrypto."""
 
 
 @pytest.mark.parametrize(("module", "names"), PUBLISHED.items())
@@ -95,7 +94,7 @@ def test_a_module_that_comes_later_says_so(module: str) -> None:
 
 def test_the_error_is_one_of_ours() -> None:
     with pytest.raises(OpenMSIStreamError) as caught:
-        importlib.import_module("openmsistream.services")
+        importlib.import_module("openmsistream.tools")
     assert caught.value.exit_code == 3
 
 
@@ -142,14 +141,14 @@ def test_an_old_module_can_be_run_as_a_program() -> None:
 
 
 def test_folders_that_an_older_installation_left_behind_hide_nothing(tmp_path: Path) -> None:
-    """Its services kept files of users below its own packages; pip leaves those."""
-    (tmp_path / "services").mkdir()
+    """It kept files of users below its own packages; pip leaves those."""
+    (tmp_path / "tools").mkdir()
     (tmp_path / "utilities").mkdir()
     code = (
         f"import openmsistream; openmsistream.__path__.append({str(tmp_path)!r}); "
-        "from openmsistream.utilities import OpenMSIStreamArgumentParser; import openmsistream.services"
+        "from openmsistream.utilities import OpenMSIStreamArgumentParser; import openmsistream.tools"
     )
-    assert "openmsistream.services is not in this version" in _python("-c", code).stderr.splitlines()[-1]
+    assert "openmsistream.tools is not in this version" in _python("-c", code).stderr.splitlines()[-1]
 
 
 def test_the_package_knows_which_names_are_in_the_table() -> None:

@@ -1,0 +1,1 @@
+"""The record of what is deployed where: read, checked, added to."""
