@@ -7,6 +7,7 @@ KILLS ?= 1000
 help:
 	@echo "make demo         a folder here becomes the same folder there, through a real Kafka, in about a minute"
 	@echo "make test         all tests, against a real Kafka on this machine"
+	@echo "make test-images  the image, containers, compose and units of systemd, on a real Docker engine (.ci/engine start has one)"
 	@echo "make check        style, types, layering"
 	@echo "make bench        figures for this machine, as ratios"
 	@echo "make campaign     KILLS=1000: programs and broker killed at random points"
@@ -25,6 +26,9 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
+
+test-images: $(VENV)/ready
+	$(BIN)/python -m pytest tests/images
 
 check: $(VENV)/ready
 	$(BIN)/ruff check openmsistream tests benchmarks examples
@@ -54,4 +58,4 @@ lock:
 clean:
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo test check bench campaign interop test-lowest lock clean
+.PHONY: help demo test test-images check bench campaign interop test-lowest lock clean
