@@ -147,16 +147,15 @@ class Sending:
             if interrupted():
                 return True
 
-    def give_up_reading(self) -> None:
-        """Send nothing more of files that are not wholly sent; what is acknowledged of them goes into the ledger."""
+    def stop_reading(self) -> None:
+        """Send nothing more of files that are not wholly sent. What is acknowledged of them goes into the ledger, now and when
+        the last of what is on its way is: so that none of it is sent twice."""
         now = time.time()
         rows = [out.row("sending", now) for out in self._reading if not out.preparing]
         if rows:
             self._records.write(rows)
         for out in self._reading:
-            out.given_up = True
             out.close()
-            del self._busy[out.path]
         self._reading.clear()
 
     def close(self) -> None:

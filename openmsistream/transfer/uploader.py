@@ -380,7 +380,7 @@ class Uploader:
         """After a stop: small files that were begun and chunks that are on their way are waited for, until the deadline."""
         self._sending.pump(lambda: True, begin=False)
         on_the_way = self._paths_on_the_way()
-        self._sending.give_up_reading()
+        self._sending.stop_reading()
         while not self._producer.idle and time.monotonic() < self._deadline:
             self._take_reports(min(0.1, max(0.0, self._deadline - time.monotonic())))
         self._registries.finish(on_the_way)

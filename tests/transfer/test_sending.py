@@ -168,6 +168,17 @@ def test_a_file_that_is_refused_for_good_and_changed_meanwhile_is_looked_at_agai
     assert outside.again == [("a", 1.0)]
 
 
+def test_what_is_acknowledged_after_a_stop_is_not_sent_again_after_the_next_start(outside: Outside) -> None:
+    outside.begin("a", b"0123456789abcdef")  # four chunks, of which the window takes two
+    outside.sending.stop_reading()
+    outside.answer(0)
+    outside.answer(1)
+    outside.restart()
+    outside.send_all("a")
+    assert [int(headers["chunk"]) for _, headers, _ in outside.producer.sent if "chunk" in headers] == [0, 1, 2, 3]
+    assert outside.state_of("a") == "sent"
+
+
 def test_reports_that_come_after_the_end_mean_nothing(outside: Outside) -> None:
     outside.begin("a", b"0123")
     outside.sending.close()
@@ -585,7 +596,7 @@ def test_being_started_again_and_again_makes_a_generation_no_younger(
     outside.answer(0)
     for part in (0.4, 0.8):
         later(RESUME_WITHIN * part)
-        outside.sending.give_up_reading()
+        outside.sending.stop_reading()
         outside.restart()
         outside.sending.want("a")
         outside.sending.pump(lambda: False)
