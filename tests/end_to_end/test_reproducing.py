@@ -59,5 +59,5 @@ def test_killed_again_and_again_there_is_one_result_for_each_file(lab: Lab, seed
         program.kill()
     last = reproducer(lab, output=lab.place / "output2")
     expect(lambda: set(results(lab, f"{lab.topic}-results")) == set(wanted.values()), 60, lambda: last.said)
-    assert last.stop() == 0
+    assert last.stop() in (0, -15)  # the latter when the others have left it nothing and it is still starting
     assert Counter(results(lab, f"{lab.topic}-results")) == Counter(wanted.values())

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import uuid
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -81,8 +82,12 @@ def ground(engine: docker.DockerClient, builds: Path) -> str:
     return done.stdout.split()[-1]
 
 
-def build(builds: Path, tag: str, folder: Path, *options: str, buildkit: bool = False) -> str:
-    """`docker build` of a folder, once in a run however many processes ask; the tag."""
+def build(builds: Path, name: str, folder: Path, *options: str, buildkit: bool = False) -> str:
+    """`docker build` of a folder, once in a run however many processes ask; the tag.
+
+    Another checkout, or another image to build on, has another tag: runs beside this one do not get in its way.
+    """
+    tag = f"{name}-{zlib.crc32(' '.join([str(REPOSITORY), *options]).encode()):08x}"
     with exclusive(builds / "images.lock", timeout=900):
         made = builds / f"{tag.replace(':', '-')}.built"
         if not made.exists():

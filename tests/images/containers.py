@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+from confluent_kafka import KafkaError, KafkaException
 from docker.errors import APIError, NotFound
 from lab import Lab, tree
 
@@ -197,6 +198,11 @@ def mounted(folder: Path, place: str, mode: str = "rw") -> dict[str, dict[str, s
     return {str(folder): {"bind": place, "mode": mode}}
 
 
+MADE_JUST_NOW = (
+    KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
+)  # fmt: skip
+"""What a broker says of a topic whose partitions have no leader yet."""
+
 HOME = "/home/openmsi"
 UPLOAD = "DataFileUploadDirectory"
 DOWNLOAD = "DataFileDownloadDirectory"
@@ -258,7 +264,12 @@ class Way:
     @property
     def on_the_topic(self) -> list[str]:
         """The path of each record that stands on the topic, in order; a path stands there once for each chunk."""
-        return [(record.key() or b"").decode() for record in self.outside.records()]
+        try:
+            return [(record.key() or b"").decode() for record in self.outside.records()]
+        except KafkaException as error:
+            if error.args[0].code() not in MADE_JUST_NOW:
+                raise
+            return []
 
     @property
     def arrived(self) -> dict[str, bytes]:

@@ -160,8 +160,6 @@ def test_a_container_and_an_image_of_your_own(desk: Desk, secured: Secured) -> N
                 expect(lambda: "secret.txt" in tree(desk.home / "copy"), 60, lambda: desk.said("my-program"))
                 shell.type(block.lines[1])
             case "processor":
-                (desk.home / "results").mkdir()
-                give(desk.home / "results")
                 shell.block(block)
                 expect(lambda: _lines(desk, "first.txt") == "2\n", 60, lambda: desk.said("my-processor"))
             case "by-hand":

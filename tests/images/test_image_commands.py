@@ -93,4 +93,4 @@ def test_the_program_is_process_1(base_image: str, harbour: Harbour) -> None:
 def test_an_error_s_exit_code_is_that_of_the_container(base_image: str, harbour: Harbour) -> None:
     code, said = harbour.ran(base_image, PROGRAM, "nowhere", "--topic_name", "t")
 
-    assert (code, "nowhere" in said) == (3, True), said
+    assert (code, "nowhere" in said) == (2, True), said

@@ -320,6 +320,59 @@ def test_it_never_runs_as_root_unasked(machine: Machine) -> None:
     )
 
 
+def test_code_of_a_user_s_own_is_loaded_as_that_user_when_it_is_installed(machine: Machine) -> None:
+    """Whoever may write to its folder would be the administrator otherwise."""
+    code = machine.folder("/srv/code")
+    machine.put(f"{code}/own.py", """\
+import os
+print("loaded by", os.getuid())
+from openmsistream import DataFileStreamProcessor
+class Lines(DataFileStreamProcessor):
+    def _process_downloaded_data_file(self, datafile, lock): pass
+""")  # fmt: skip
+    told = machine.typed(f"cd {code} && SUDO_USER={USER} InstallService Lines=own --config local --dry_run")
+    assert told.startswith(f"loaded by {machine.typed(f'id -u {USER}').strip()}\n# /etc/systemd/system/Lines.service\n")
+    assert "--output_dir" in told
+    told = machine.typed(f"cd {code} && SUDO_USER={USER} InstallService Lines=own --nonsense", check=False)
+    assert told.endswith("error: unrecognized arguments: --nonsense; see Lines --help\n")
+
+
+def test_the_administrator_makes_no_folder_where_a_link_of_a_user_leads(machine: Machine) -> None:
+    machine.folder("/srv/here")
+    machine.typed(
+        f"cd ~{USER} && mkdir -p /usr/lib/trusted .local && ln -s /usr/lib/trusted .local/state && chown -hR {USER}: .local"
+    )
+    told = machine.install(f"{UPLOAD} here --config local --env OPENMSISTREAM_LOCAL_BROKER=x:1", check=False)
+    assert "/.local/state/openmsistream cannot be made" in told
+    assert machine.typed("ls /usr/lib/trusted") == ""
+
+
+def test_a_folder_whose_name_would_change_the_unit_is_refused(machine: Machine) -> None:
+    machine.folder("/srv/told")
+    for name in ("a\\", "a\nExecStartPre=+/bin/touch /srv/told/by-root"):
+        folder = machine.folder(f"/srv/odd/{name}")
+        machine.put(f"{folder}/own.py", "def work(): pass\n")
+        quoted = "$'" + "".join(f"\\x{byte:02x}" for byte in folder.encode()) + "'"
+        told = machine.typed(f"cd {quoted} && InstallService own:work --run_as {USER}", check=False)
+        assert told.startswith("error: ")
+        assert "rename it" in told
+    assert (
+        machine.typed(
+            "ls /srv/told; ls /etc/systemd/system/*.service; ls -d /var/lib/openmsistream", check=False
+        ).count("No such")
+        == 2
+    )
+
+
+def test_records_in_a_folder_that_is_an_account_s_are_not_trusted(machine: Machine) -> None:
+    """An account of that name may have its home there, and a record says as whom a service runs."""
+    machine.folder("/srv/here")
+    machine.typed(f"mkdir /var/lib/openmsistream && chown {USER} /var/lib/openmsistream")
+    told = machine.install(f"{UPLOAD} here --config local --env OPENMSISTREAM_LOCAL_BROKER=x:1", check=False)
+    assert told.startswith("error: /var/lib/openmsistream is not the administrator's alone")
+    assert "sudo chown root: /var/lib/openmsistream" in told
+
+
 def test_folders_that_are_missing_are_made_for_the_account(machine: Machine) -> None:
     for folder in ("/home/openmsi/a/b", "/srv/c/d"):
         machine.install(f"{DOWNLOAD} {folder} --config local --replace")
