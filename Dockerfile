@@ -17,11 +17,13 @@ RUN mkdir -p openmsistream examples/instrument && touch README.md LICENSE openms
  && rm /tmp/wheels/openmsistream-*.whl
 COPY . .
 # Compiled here once and for all: whoever runs the image may not write beside the source. openmsistream-start turns the words
-# of docker run into a program.
+# of docker run into a program; process 1 does not end by a signal unless it says so, which is therefore its first word.
 RUN /tmp/pip/bin/pip wheel --no-build-isolation --no-deps --wheel-dir /tmp/wheels . \
  && /opt/openmsistream/bin/pip install --no-compile --no-index --find-links /tmp/wheels \
     "openmsistream${EXTRAS:+[$EXTRAS]}" \
- && printf '#!/opt/openmsistream/bin/python -I\nfrom openmsistream.services.container import main\n\nmain()\n' \
+ && printf '%s\n' '#!/opt/openmsistream/bin/python -I' 'import os, signal' \
+    'for number in (signal.SIGINT, signal.SIGTERM):' '    signal.signal(number, lambda came, _: os._exit(128 + came))' \
+    'from openmsistream.services.container import main' 'main()' \
     > /opt/openmsistream/bin/openmsistream-start \
  && chmod 755 /opt/openmsistream/bin/openmsistream-start \
  && /opt/openmsistream/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/openmsistream/lib

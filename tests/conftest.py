@@ -19,7 +19,7 @@ WORKERS = 3
 
 TOGETHER = (
     "broker/test_life.py", "end_to_end/test_broker_outage.py", "kafka/test_silent_broker.py", "messages/test_access.py",
-    "images/test_compose.py",
+    "images/test_compose.py", "images/test_deploy_page.py",
 )  # fmt: skip
 """The modules that have a broker of their own, which is started once then. They are begun first."""
 

@@ -108,7 +108,8 @@ def secured_broker(place: Path, host: str = HOST) -> Iterator[Secured]:
 
     def properties(settings: object, port: int, *args: object, **kwargs: object) -> str:
         written = usual(settings, port, *args, **kwargs)  # type: ignore[arg-type]
-        return written + _more_properties(port, host, listeners, trusted)  # of two lines for one key Java takes the later
+        # of two lines for one key Java takes the later
+        return written + _more_properties(port, host, listeners, trusted)
 
     with ExitStack() as running:
         with pytest.MonkeyPatch.context() as patch:  # for the start only: other brokers are started in the same run

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VARIABLE = "OPENMSISTREAM_CONTAINER"
-"""Set in our image, and in those that are built on it."""
+"""Set in our image, and in those that are built on it; by our compose.yaml to "compose"."""
 
 DATA = Path("data")
 """The folder, from the home of our image, where people mount theirs."""
@@ -78,8 +78,23 @@ def advice(place: Path, error: OSError, environ: Mapping[str, str] = os.environ)
     if error.errno == errno.EROFS:
         return when_read_only(mount_of(there), place.absolute())
     if error.errno in _REFUSED and (rights := _rights(there)) is not None:
-        return when_refused(rights, mount_of(there), there)
+        return when_refused(rights, mount_of(there), there, by_compose=environ.get(VARIABLE) == "compose")
     return ""
+
+
+def no_folder(given: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Where a folder is that is not there: paths of the host mean nothing in a container."""
+    if not inside(environ):
+        return f"there is no folder {given}"
+    return f"there is no folder {given} in this container: mount yours with -v FOLDER:{Path(DATA).absolute()} and name it {DATA}"
+
+
+def when_it_is_itself(addresses: str, environ: Mapping[str, str] = os.environ) -> str:
+    """What to do about brokers that nobody answers at, since the address is the container's own; empty when it is not."""
+    hosts = {address.strip().rpartition("://")[2].rpartition(":")[0] for address in addresses.split(",")}
+    if not inside(environ) or not hosts <= {"localhost", "127.0.0.1", "[::1]"}:
+        return ""
+    return "localhost is the container itself in here: name the machine that Kafka runs on, or add --network host to docker run"
 
 
 def when_read_only(mount: Mount, place: Path) -> str:
@@ -89,7 +104,7 @@ def when_read_only(mount: Mount, place: Path) -> str:
     return f"mount it without :ro (-v FOLDER:{mount.place}), or name another"
 
 
-def when_refused(rights: Rights, mount: Mount, there: Path) -> str:
+def when_refused(rights: Rights, mount: Mount, there: Path, *, by_compose: bool = False) -> str:
     """What to type when this user may not use what is `there`."""
     user = "{}:{}".format(*rights.user)
     if mount.is_own:
@@ -105,9 +120,18 @@ def when_refused(rights: Rights, mount: Mount, there: Path) -> str:
     chown = f"on the host: sudo chown -R {user} {what}"
     if rights.owner[0] == 0 and not rights.mapped:
         made = " (as a folder does that docker makes)" if is_folder else ""
-        yours = "make it your own and add --user $(id -u):$(id -g) to docker run"
+        yours = f"make it your own and {_run_as(None, by_compose)}"
         return f"it belongs to root{made} and this program runs as {user}; {chown}, or {yours}"
-    return f"it belongs to {whose} and this program runs as {user}; add --user {whose} to docker run, or {chown}"
+    return f"it belongs to {whose} and this program runs as {user}; {_run_as(rights.owner, by_compose)}, or {chown}"
+
+
+def _run_as(user: tuple[int, int] | None, by_compose: bool) -> str:
+    """How the program is started as this user, or as whoever reads it."""
+    if by_compose:
+        numbers = "UID={} and GID={}".format(*user) if user else "the numbers of id -u and id -g as UID=... and GID=..."
+        return f"write {numbers} into .env beside compose.yaml"
+    numbers = "{}:{}".format(*user) if user else "$(id -u):$(id -g)"
+    return f"add --user {numbers} to docker run"
 
 
 def mount_of(place: Path, table: Path = Path("/proc/self/mountinfo")) -> Mount:

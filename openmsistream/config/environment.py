@@ -9,6 +9,7 @@ from pathlib import Path
 
 from openmsistream.config import container
 from openmsistream.config.ini import Entry, Sections
+from openmsistream.config.lookup import PACKAGED
 from openmsistream.config.places import user_state_dir
 from openmsistream.errors import ConfigError
 
@@ -111,6 +112,7 @@ def not_set(path: Path, wanted: Sequence[Wanted], environ: Mapping[str, str]) ->
     """The error that names all these variables, and where the file at `path` asks for them."""
     (key, entry), *others = wanted
     names = [variable(entry.text) or "" for _, entry in wanted]
+    first = "name a configuration of your own with --config, or " if path.parent == PACKAGED else ""
     how = ""
     if container.inside(environ):
         how = (
@@ -119,10 +121,10 @@ def not_set(path: Path, wanted: Sequence[Wanted], environ: Mapping[str, str]) ->
     if not others:
         state = "is empty" if names[0] in environ else "is not set"
         what = f"{path}{_line(entry)}, [{entry.section}] {key}: the environment variable {names[0]} {state}"
-        return ConfigError(what, f"set {names[0]}{how or _EARLIER}")
+        return ConfigError(what, f"{first}set {names[0]}{how or _EARLIER}")
     listed = ", ".join(_listed(name, entry, environ) for name, (_, entry) in zip(names, wanted, strict=True))
     what = f"{path} needs environment variables that are not set: {listed}"
-    return ConfigError(what, f"set them{how or _EARLIER}")
+    return ConfigError(what, f"{first}set them{how or _EARLIER}")
 
 
 def in_quotation_marks(sections: Sections, names: Sequence[str], environ: Mapping[str, str]) -> list[str]:

@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from openmsistream.config import Settings
+from openmsistream.config import Settings, container
 from openmsistream.errors import BrokerUnreachable, OpenMSIStreamError, TopicError
 
 from .certificates import why_refused
@@ -185,7 +185,8 @@ class Admin:
             told = f"{cause.what} ({why})" if why else cause.what
             return cause.kind(f"the broker at {self.bootstrap} cannot be used: {told}", cause.advice)
         told = f" ({connection.last_cause})" if connection.last_cause else ""
-        return BrokerUnreachable(f"no broker answered at {self.bootstrap}{told}", connection.advice or self._advice)
+        advice = connection.advice or container.when_it_is_itself(self.bootstrap) or self._advice
+        return BrokerUnreachable(f"no broker answered at {self.bootstrap}{told}", advice)
 
 
 def topic_names(bootstrap: str, timeout: float = TIMEOUT) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from openmsistream.config import container
 from openmsistream.program.logs import FORMS, level_of
 
 DEFAULT_TOPIC = "test"
@@ -159,7 +160,7 @@ def existing_dir(text: str) -> Path:
     path = Path(text).resolve()
     if path.is_dir():
         return path
-    raise argparse.ArgumentTypeError(f"{text} is not a folder" if path.exists() else f"there is no folder {text}")
+    raise argparse.ArgumentTypeError(f"{text} is not a folder" if path.exists() else container.no_folder(text))
 
 
 def create_dir(text: str) -> Path:

@@ -71,8 +71,10 @@ def file_of(environ: Mapping[str, str] = os.environ) -> Path | None:
 def read(file: Path) -> Pulse | None:
     """What the program last said; None when it never did, or in a form that is not known here."""
     try:
+        if not file.is_file():  # nor a pipe that somebody put there, which would be waited for
+            return None
         said = json.loads(file.read_text(encoding="utf-8"))
-        if said.pop("form") != FORM:
+        if said.pop("form") != FORM or not isinstance(said["updated"], int | float):
             return None
         return Pulse(**said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -88,6 +90,8 @@ def judge(pulse: Pulse | None, now: float, max_age: float = LATE) -> tuple[bool,
         return False, f"{pulse.program} has ended{f': {pulse.error}' if pulse.error else ''}"
     if age > max_age:
         return False, f"{pulse.program} (process {pulse.pid}) stands still: its last sign of life is {age:.0f} s old"
+    if age < -max_age:  # one that lives soon says so by the clock as it is now
+        return False, f"{pulse.program} (process {pulse.pid}) has given no sign of life since the clock was set back"
     if pulse.state == "stopping":
         return True, f"{pulse.program} is stopping"
     return True, f"{pulse.program}: {_told(pulse)}"
@@ -121,6 +125,7 @@ class Vitals:
         self._due = float("-inf")
         self._stalled = False
         self._ready = False
+        self._is_told = False
 
     @property
     def wanted(self) -> bool:
@@ -179,7 +184,12 @@ class Vitals:
             beside.write_text(json.dumps({"form": FORM, **asdict(self._said)}), encoding="ascii")
             os.replace(beside, self._file)
         except OSError as error:
-            log.debug("no sign of life can be written to %s: %s", self._file, error)
+            log.log(
+                logging.DEBUG if self._is_told else logging.WARNING,
+                "no sign of life can be written to %s: %s; %s may name another file",
+                self._file, error.strerror, FILE_VARIABLE,
+            )  # fmt: skip
+            self._is_told = True
 
 
 def program_name() -> str:
@@ -196,6 +206,6 @@ def _belongs_to_another(file: Path, now: float) -> bool:
         pulse is not None
         and pulse.pid != os.getpid()
         and pulse.state != "ended"
-        and now - pulse.updated < LATE
+        and abs(now - pulse.updated) < LATE
         and psutil.pid_exists(pulse.pid)
     )

@@ -174,16 +174,16 @@ def main(work: Callable[[], int], form: Form = "text", *, watched: bool = False)
 
     Of a program that is `watched`, who watches over it is told the error too (pulse.py).
     """
-    end_when_told_early()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that a console cannot show is no reason to end
             stream.reconfigure(errors="backslashreplace")
     try:
+        end_when_told_early()
         return _leaving(work())
     except OpenMSIStreamError as error:
-        say(str(error), form, error=True)
         if watched:
             Vitals(program_name()).end(error)
+        say(str(error), form, error=True)
         return _leaving(error.exit_code)
     except KeyboardInterrupt:
         return 130

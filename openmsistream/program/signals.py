@@ -37,8 +37,9 @@ def asked_to_stop(stop: Callable[[], object], again: Callable[[int], object] = _
         else:
             stop()
 
-    _early.off()
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    if _early.off():  # not before: a signal between the two would be lost
+        handle(signal.SIGTERM, None)
     try:
         yield
     finally:
@@ -62,6 +63,7 @@ class _Early:
     def __init__(self) -> None:
         self._armed = False
         self._started = False
+        self._came = False
 
     def on(self) -> None:
         self._armed = True
@@ -71,14 +73,19 @@ class _Early:
         receiving, sending = os.pipe()
         os.set_blocking(sending, False)
         # a handler has to stand, or the signal would not come at all; what it does is done by the thread
-        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        signal.signal(signal.SIGTERM, self._note)
         signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
         threading.Thread(target=self._wait, args=(receiving,), name="early-signals", daemon=True).start()
-        # what became this program may have held the signal back until somebody listens (services/container.py)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        # what became this program may have held signals back until somebody listens (services/container.py)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
-    def off(self) -> None:
+    def off(self) -> bool:
+        """Leave the signal to the program; True when one has come that the thread has not got round to."""
         self._armed = False
+        return self._came
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._came = True
 
     def _wait(self, receiving: int) -> None:
         while came := os.read(receiving, 1):

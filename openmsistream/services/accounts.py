@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
+import shlex
+import stat
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +92,7 @@ def check_access(who: Account, python: str, reads: Sequence[Path], writes: Seque
     try:
         done = subprocess.run(
             [python, "-c", _PROBE, *words], cwd="/", capture_output=True, encoding="utf-8", errors="replace", timeout=60,
-            stdin=subprocess.DEVNULL, check=False, **_as(who),
+            stdin=subprocess.DEVNULL, check=False, **as_account(who),
         )  # fmt: skip
     except PermissionError as error:
         raise _cannot_run(who, python) from error
@@ -105,37 +109,92 @@ def check_access(who: Account, python: str, reads: Sequence[Path], writes: Seque
         )
 
 
-def make_folder(folder: Path, who: Account) -> None:
+def make_folder(folder: Path, who: Account, *, alone: bool = False) -> None:
     """A folder of this account's, with those above it that are missing. Raises ServiceError.
 
-    Made by a process of that account where it may; elsewhere by the administrator, who gives it to them.
+    Made by a process of that account where it may. Elsewhere the administrator makes the uppermost of them and gives it to
+    the account, but never with `alone`, nor below a folder or link of others: they could lead it to any place.
     """
     if folder.is_dir():
         return
-    if is_administrator() and who.uid != os.geteuid():
-        try:
-            made = subprocess.run(
-                [sys.executable, "-I", "-c", "import os, sys; os.makedirs(sys.argv[1])", str(folder)], cwd="/",
-                capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False, **_as(who),
-            )  # fmt: skip
-        except PermissionError as error:
-            raise _cannot_run(who, sys.executable) from error
-        if made.returncode == 0:
-            return
-    above = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
     try:
-        for one in reversed(above):
-            one.mkdir()
-            if is_administrator():
-                os.chown(one, who.uid, who.gid, follow_symlinks=False)
+        if not is_administrator() or who.uid == os.geteuid():
+            folder.mkdir(parents=True)
+        elif not _made_by(who, folder):
+            missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+            if alone or not missing or not _is_the_administrators(missing[-1].parent):
+                raise PermissionError(errno.EACCES, f"{who.name} may not")
+            missing[-1].mkdir(mode=0o755)
+            os.chown(missing[-1], who.uid, who.gid, follow_symlinks=False)
+            if not _made_by(who, folder):
+                raise PermissionError(errno.EACCES, f"{who.name} may not")
+    except FileExistsError as error:
+        raise ServiceError(f"{folder} is no folder", "name another one") from error
     except OSError as error:
-        raise ServiceError(f"the folder {folder} cannot be made: {error.strerror}", "make it yourself") from error
-    if not folder.is_dir():
-        raise ServiceError(f"{folder} is no folder", "name another one")
+        raise ServiceError(
+            f"the folder {folder} cannot be made: {error.strerror}",
+            f"make it: sudo install -d -o {who.name} {shlex.quote(str(folder))}",
+        ) from error
 
 
-def _as(who: Account) -> dict[str, Any]:
-    """How a process is started as that account; who is no administrator can be nobody else."""
+def check_private(folder: Path) -> None:
+    """Raise ServiceError where somebody else could replace what the administrator keeps in a folder."""
+    if not is_administrator():
+        return
+    for place in (folder, folder.parent):
+        if place.exists() and not _is_roots(place):
+            raise ServiceError(
+                f"{place} is not the administrator's alone, so that what is kept in it cannot be trusted",
+                f"see whose it is; move it away, or: sudo chown root: {place} && sudo chmod go-w {place}",
+            )
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Refuse with a ServiceError while another process is in here with this folder, which is made where it is missing."""
+    import fcntl
+
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        at = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise ServiceError(f"{folder} cannot be used: {error.strerror}", "run it as the administrator") from error
+    try:
+        fcntl.flock(at, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise ServiceError(
+            "somebody else installs or removes a service just now", "try again when that is done"
+        ) from error
+    finally:
+        os.close(at)
+
+
+def _made_by(who: Account, folder: Path) -> bool:
+    try:
+        made = subprocess.run(
+            [sys.executable, "-I", "-c", "import os, sys; os.makedirs(sys.argv[1], exist_ok=True)", str(folder)], cwd="/",
+            capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False, **as_account(who),
+        )  # fmt: skip
+    except PermissionError as error:
+        raise _cannot_run(who, sys.executable) from error
+    return made.returncode == 0
+
+
+def _is_the_administrators(folder: Path) -> bool:
+    """Can nobody else change what this path leads to?"""
+    if os.path.realpath(folder) != str(folder):
+        return False
+    return all(_is_roots(path) for path in (folder, *folder.parents))
+
+
+def _is_roots(folder: Path) -> bool:
+    found = folder.lstat()
+    return found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def as_account(who: Account) -> dict[str, Any]:
+    """How `subprocess` starts a process as that account; who is no administrator can be nobody else."""
     if not is_administrator():
         return {}
     return {

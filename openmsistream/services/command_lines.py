@@ -60,7 +60,8 @@ example: sudo {INSTALL} DataFileUploadDirectory /data/scans --config lab.config 
     )
     made.add_argument(
         "--env", action="append", default=[], metavar="NAME=VALUE",
-        help="a variable for it, kept where only the administrator reads it; may be repeated; NAME alone takes the present value",
+        help="a variable for it, kept where only the administrator reads it; may be repeated; NAME alone takes the present "
+        "value; for a password take --env-file, since sudo logs command lines",
     )  # fmt: skip
     made.add_argument(
         "--env-file", "--env_file", action="append", default=[], type=Path, metavar="FILE", dest="env_file",

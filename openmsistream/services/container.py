@@ -71,7 +71,7 @@ def program_of(words: Sequence[str], which: Which = shutil.which) -> list[str]:
             f"{first} is no program",
             "options of docker run stand before the image's name, those of a program behind the program's name",
         )
-    if len(first.split()) != 1 and not Path(first).exists():
+    if len(first.split()) != 1 and not os.path.exists(first):
         return program_of(["-c", first], which) if not others else program_of([*_split(first), *others], which)
     return _of_word(first, others, which)
 
@@ -178,7 +178,6 @@ def scratch(places: Sequence[str] = ("/tmp", "/var/tmp"), memory: str = "/dev/sh
 
 def main() -> None:
     """Become the program that was asked for; a short help when none was."""
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))  # process 1 does not end by it otherwise
     try:
         program = program_of(sys.argv[1:])
         if not program:
@@ -197,8 +196,8 @@ def _become(program: list[str]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     if sys.platform != "win32" and os.getpid() == 1 and program[0] in programs():
-        # held back until the program listens, which takes it a moment (program/signals.py); process 1 would lose it
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        # held back until the program listens, which takes it a moment (program/signals.py); process 1 would lose them
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         os.execvp(program[0], program)
     except OSError as error:

@@ -69,9 +69,18 @@ def given(options: Sequence[str], files: Sequence[Path], environ: Mapping[str, s
             raise UsageError(f"--env {name}: the environment has no such variable", "write --env NAME=VALUE")
         found[name] = value if equals else environ[name]
     for name, value in found.items():
-        if "\0" in value:
-            raise UsageError(f"the value of {name} holds a NUL character", "give another one")
+        if not _is_text(value):
+            raise UsageError(f"the value of {name} is no text (UTF-8)", "give another one")
     return found
+
+
+def _is_text(value: str) -> bool:
+    """Is it all Unicode? What came from a terminal may hold bytes that are none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
 
 
 def complete(
@@ -85,7 +94,7 @@ def complete(
     values = dict(given)
     missing = []
     for name in (*wanted.needed, *wanted.used):
-        if values.get(name) or values.get(f"{name}_FILE"):  # empty is a list that is not filled in yet
+        if not without_value([name], values):
             continue
         if environ.get(name):
             values[name] = environ[name]
@@ -104,6 +113,11 @@ def complete(
             continue
         values[name] = answer
     return values
+
+
+def without_value(names: Iterable[str], values: Mapping[str, str]) -> list[str]:
+    """Those of the names that are given neither as NAME nor as NAME_FILE; empty is a list that is not filled in yet."""
+    return [name for name in names if not values.get(name) and not values.get(f"{name}_FILE")]
 
 
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:

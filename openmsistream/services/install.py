@@ -10,24 +10,24 @@ import sys
 import sysconfig
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from openmsistream import __version__
 from openmsistream.config.lookup import PACKAGED
-from openmsistream.errors import UsageError
+from openmsistream.errors import OpenMSIStreamError, UsageError
 from openmsistream.program import run
 from openmsistream.program.logs import logging_to
 
 from . import credentials
-from .arguments import Understood, unchecked, understood
+from .arguments import Understood
+from .checking import checked
 from .command_lines import INSTALL, of_install
 from .records import Records
 from .runner import FROM
 from .service import Scope, Service, service_name
 from .supervisor import ServiceError, Supervisor, supervisor
-from .target import Target, importing_from, parser_of, source_folder, target
+from .target import Target, target
 
 
 def main(args: list[str] | None = None) -> None:
@@ -71,18 +71,22 @@ def install(options: argparse.Namespace, theirs: Sequence[str]) -> int:
     manager = supervisor(scope)
     if not options.dry_run:
         manager.check("install a service")
-    told, origin = _checked(wanted, theirs, options.writable)
+    told, origin = checked(wanted, theirs, user)
+    more = (Path(os.path.abspath(path.expanduser())) for path in options.writable)
+    told = replace(told, writes=(*told.writes, *more))
     name = service_name(options.service_name or wanted.default_name)
-    replaces = not options.dry_run and _free(manager, name, options.replace)
-    values = _values(options, wanted, told)
+    if not options.dry_run:
+        _free(manager, name, options.replace)  # before anybody is asked for a password
+    needed = _needed(wanted, told)
+    values = _values(options, told, needed)
     service = described(name, wanted, told, scope, user, origin, values)
     if options.dry_run:
-        _show(manager, service)
+        _show(manager, service, credentials.without_value(needed.needed, values))
         return 0
-    _prepare(service)
-    if replaces:
-        manager.stop(name)
-    _make(manager, service, values, replaces)
+    with Records.of(scope).alone():
+        replaces = _free(manager, name, options.replace)
+        _prepare(service, wanted.program is None)
+        _make(manager, service, values, replaces)
     print(f"{'replaced' if replaces else 'installed'}: {_summary(service)}")
     for remark in manager.remarks(service):
         print(remark)
@@ -95,26 +99,20 @@ def install(options: argparse.Namespace, theirs: Sequence[str]) -> int:
     return 0
 
 
-def _checked(wanted: Target, theirs: Sequence[str], writable: Sequence[Path]) -> tuple[Understood, Path | None]:
-    """The arguments as they are kept, and for code of somebody's own the folder that it is in, unless it is installed."""
-    here = Path.cwd()
-    with importing_from(here) if wanted.program is None else nullcontext():
-        parser = parser_of(wanted)
-        origin = None if wanted.program else source_folder(wanted.module)
-        told = unchecked(theirs, here, os.environ) if parser is None else understood(parser, theirs, here, os.environ)
-    more = (Path(os.path.abspath(path.expanduser())) for path in writable)
-    return replace(told, writes=(*told.writes, *more)), origin
-
-
 def _make(manager: Supervisor, service: Service, values: dict[str, str], replaces: bool) -> None:
     """Have the supervisor know it, and keep the record; half of it is worse than nothing."""
     records = Records.of(manager.scope)
+    ran = replaces and manager.state(service.name).is_up
     try:
+        if replaces:
+            manager.stop(service.name)
         manager.install(service, values)
         records.write(service)
-    except ServiceError:
+    except OpenMSIStreamError:
         if not replaces:
             records.remove(service.name)
+        elif ran:
+            manager.start(service.name)  # the one before goes on
         raise
 
 
@@ -198,12 +196,15 @@ def _free(manager: Supervisor, name: str, replace: bool) -> bool:
     return ours
 
 
-def _values(options: argparse.Namespace, wanted: Target, told: Understood) -> dict[str, str]:
-    given = credentials.with_key(credentials.given(options.env, options.env_file, os.environ), told.key)
+def _needed(wanted: Target, told: Understood) -> credentials.Wanted:
     purposes = credentials.ALL if wanted.is_only_a_function else told.channels
     if wanted.program is not None and wanted.program.name == "S3TransferStreamProcessor":
         purposes = (*purposes, "s3")
-    needed = credentials.wanted(told.config, purposes)
+    return credentials.wanted(told.config, purposes)
+
+
+def _values(options: argparse.Namespace, told: Understood, needed: credentials.Wanted) -> dict[str, str]:
+    given = credentials.with_key(credentials.given(options.env, options.env_file, os.environ), told.key)
     ask = _ask if sys.stdin is not None and sys.stdin.isatty() and not options.dry_run else None
     if options.dry_run:
         needed = replace(needed, needed=(), used=(*needed.needed, *needed.used))
@@ -214,15 +215,18 @@ def _ask(name: str) -> str:
     return getpass.getpass(f"{name} (not shown): ")
 
 
-def _prepare(service: Service) -> None:
-    """Make the folders that it writes to, and see that its account may use them and read the rest."""
+def _prepare(service: Service, alone: bool) -> None:
+    """Make the folders that it writes to, and see that its account may use them and read the rest.
+
+    With `alone` by the account alone: code of somebody's own said which they are.
+    """
     if sys.platform == "win32":
         return
     from . import accounts
 
     who = accounts.account(service.user)
     for folder in service.writes:
-        accounts.make_folder(Path(folder), who)
+        accounts.make_folder(Path(folder), who, alone=alone)
     if service.scope == "system" and who.has_home:
         accounts.make_folder(who.home / ".local" / "state" / "openmsistream", who)
     accounts.check_access(
@@ -230,13 +234,15 @@ def _prepare(service: Service) -> None:
     )
 
 
-def _show(manager: Supervisor, service: Service) -> None:
+def _show(manager: Supervisor, service: Service, without_value: Sequence[str]) -> None:
     print(manager.plan(service))
     missing = [folder for folder in service.writes if not Path(folder).exists()]
     if missing:
         print(f"# folders that would be made: {', '.join(missing)}")
     if service.variables:
         print(f"# variables that would be kept for it: {', '.join(service.variables)}")
+    if without_value:
+        print(f"# variables without a value, which it cannot be installed without: {', '.join(without_value)}")
     print("# nothing was done")
 
 

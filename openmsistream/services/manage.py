@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,12 +51,15 @@ def manage(args: argparse.Namespace) -> int:
         raise UsageError(f"what is to be done with {args.service_name}", f"add one of {', '.join(MODES)}")
     manager.check(f"{args.run_mode.replace('_', ' ')} a service")
     name = service_name(args.service_name)
-    service = Records.of(manager.scope).read(name) or _not_there(manager, name, args.run_mode)
+    records = Records.of(manager.scope)
+    changes = args.run_mode.endswith(("remove", "reinstall")) and not args.dry_run
+    service = records.read(name) or _not_there(manager, name, args.run_mode)
     action: Callable[[Supervisor, Service, argparse.Namespace], int] = {
         "start": _start, "stop": _stop, "restart": _restart, "stop_and_restart": _restart, "status": _status, "logs": _logs,
         "remove": _remove, "stop_and_remove": _remove, "reinstall": _reinstall, "stop_and_reinstall": _reinstall,
     }[args.run_mode]  # fmt: skip
-    return action(manager, service, args)
+    with records.alone() if changes else nullcontext():
+        return action(manager, service, args)
 
 
 def _start(manager: Supervisor, service: Service, args: argparse.Namespace) -> int:
@@ -121,13 +125,16 @@ def _reinstall(manager: Supervisor, service: Service, args: argparse.Namespace) 
     if args.dry_run:
         print(manager.plan(anew))
         return 0
-    up = manager.state(service.name).is_up
+    state = manager.state(service.name)
+    up = state.is_up or state.condition == "waiting"  # for a new password, say: then it need not wait any longer
     if up:
         manager.stop(service.name)
-    manager.install(anew, values)
-    records.write(anew)
-    if up:
-        manager.start(service.name)
+    try:
+        manager.install(anew, values)
+        records.write(anew)
+    finally:
+        if up:
+            manager.start(service.name)
     print(f"reinstalled: {service.name}{', and started again' if up else ''}")
     return 0
 

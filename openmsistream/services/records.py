@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -36,6 +37,21 @@ class Records:
 
     def values_file(self, name: str) -> Path:
         return self.folder / f"{name}.env"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While a service is made or removed: no other process does, and nobody but us can change what is kept here."""
+        if sys.platform == "win32":  # where the system refuses a second service of a name
+            yield
+            return
+        from . import accounts
+
+        accounts.check_private(self.folder)
+        with accounts.one_at_a_time(self.folder):
+            try:
+                yield
+            finally:
+                self._tidy()
 
     def names(self) -> list[str]:
         """The services that there are records of, in order."""
@@ -89,6 +105,9 @@ class Records:
         self.file(name).unlink(missing_ok=True)
         if values:
             self.values_file(name).unlink(missing_ok=True)
+        self._tidy()
+
+    def _tidy(self) -> None:
         for folder in (self.folder, self.folder.parent):
             try:
                 folder.rmdir()

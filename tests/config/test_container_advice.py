@@ -52,6 +52,37 @@ def test_with_an_engine_that_runs_without_root_its_root_is_whoever_started_it() 
     assert "add --user 0:0 to docker run, or " in said
 
 
+def test_whoever_uses_compose_is_told_what_belongs_into_its_file() -> None:
+    said = when_refused(Rights((1234, 100), FOLDER, ME), MOUNT, DATA, by_compose=True)
+    assert f"; write UID=1234 and GID=100 into .env beside compose.yaml, or {CHOWN}" in said
+    said = when_refused(Rights((0, 0), FOLDER, ME), MOUNT, DATA, by_compose=True)
+    assert said.endswith(
+        "or make it your own and write the numbers of id -u and id -g as UID=... and GID=... into .env beside compose.yaml"
+    )
+
+
+def test_a_folder_of_the_host_that_was_not_mounted_is_no_folder_of_the_container(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert container.no_folder("/srv/instrument", {}) == "there is no folder /srv/instrument"
+    assert container.no_folder("/srv/instrument", {container.VARIABLE: "1"}) == (
+        "there is no folder /srv/instrument in this container: "
+        f"mount yours with -v FOLDER:{tmp_path / 'data'} and name it data"
+    )
+
+
+@pytest.mark.parametrize("addresses", ["localhost:9092", "127.0.0.1:9092,localhost:9094", "SASL_SSL://[::1]:9092"])
+def test_an_address_that_is_the_container_itself_is_told(addresses: str) -> None:
+    said = container.when_it_is_itself(addresses, {container.VARIABLE: "1"})
+    assert said.startswith("localhost is the container itself in here: ")
+    assert container.when_it_is_itself(addresses, {}) == ""
+
+
+def test_addresses_of_other_machines_are_no_container_s_own() -> None:
+    assert container.when_it_is_itself("broker:9092,localhost:9092", {container.VARIABLE: "1"}) == ""
+
+
 def test_a_file_is_spoken_of_as_a_file() -> None:
     config = Mount(Path("/home/openmsi/config.config"), "ext4")
     said = when_refused(Rights((0, 0), stat.S_IFREG | 0o600, ME), config, config.place)

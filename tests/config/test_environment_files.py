@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openmsistream.config import Settings
+from openmsistream.config import Settings, load
 from openmsistream.config.show import as_dict, as_lines
 from openmsistream.errors import ConfigError
 
@@ -139,6 +139,15 @@ def test_a_credential_that_was_not_filled_in_is_as_good_as_none(read: Load, key:
 def test_a_list_that_is_not_filled_in_is_told_as_such(read: Load) -> None:
     with pytest.raises(ConfigError, match=r"not set: SERVERS \(line 2, empty\), NAME \(line 3\)"):
         read(ALL, SERVERS="", PW="x", REGION="eu")
+
+
+def test_whoever_named_no_configuration_is_told_how() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load("test", environ={})
+    assert (
+        caught.value.advice
+        == "name a configuration of your own with --config, or set them before the program is started"
+    )
 
 
 def test_in_a_container_it_is_told_where_to_put_them(read: Load) -> None:

@@ -138,9 +138,12 @@ class Harbour:
         """A file of this test, to be mounted or sent."""
         made = self.place / name
         made.parent.mkdir(parents=True, exist_ok=True)
-        made.write_bytes(content if isinstance(content, bytes) else content.encode())
-        _give(made, (USER, GROUP))
-        return made
+        beside = made.with_name(
+            f".{made.name}.new"
+        )  # a change of its owner would be a change of a file that is being sent
+        beside.write_bytes(content if isinstance(content, bytes) else content.encode())
+        _give(beside, (USER, GROUP))
+        return beside.replace(made)
 
     def start(self, image: str, *words: str, **options: Any) -> Container:
         """A container in the background. Its user is that of the folders, unless the options say otherwise."""

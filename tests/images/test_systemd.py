@@ -331,10 +331,10 @@ class Lines(DataFileStreamProcessor):
     def _process_downloaded_data_file(self, datafile, lock): pass
 """)  # fmt: skip
     told = machine.typed(f"cd {code} && SUDO_USER={USER} InstallService Lines=own --config local --dry_run")
-    assert told.startswith(f"loaded by {machine.typed(f'id -u {USER}').strip()}\n# /etc/systemd/system/Lines.service\n")
+    assert f"loaded by {machine.typed(f'id -u {USER}').strip()}\n" in told
     assert "--output_dir" in told
     told = machine.typed(f"cd {code} && SUDO_USER={USER} InstallService Lines=own --nonsense", check=False)
-    assert told.endswith("error: unrecognized arguments: --nonsense; see Lines --help\n")
+    assert "error: unrecognized arguments: --nonsense; see Lines --help\n" in told
 
 
 def test_the_administrator_makes_no_folder_where_a_link_of_a_user_leads(machine: Machine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,7 +108,9 @@ def test_the_file_of_a_program_that_runs_beside_is_left_to_it(file: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "change", [{"updated": NOW - 60}, {"state": "ended"}, {"pid": 2**22 + 1}], ids=["silent", "ended", "gone"]
+    "change",
+    [{"updated": NOW - 60}, {"updated": NOW + 60}, {"state": "ended"}, {"pid": 2**22 + 1}],
+    ids=["silent", "of a clock that was set back", "ended", "gone"],
 )
 def test_the_file_of_a_program_that_is_gone_is_taken_over(file: Path, change: dict[str, object]) -> None:
     other = replace(Pulse("Other", os.getppid(), NOW, NOW - 5), **change)  # type: ignore[arg-type]
@@ -118,10 +121,18 @@ def test_the_file_of_a_program_that_is_gone_is_taken_over(file: Path, change: di
     assert said.program == "Up"
 
 
-def test_a_file_that_cannot_be_written_is_no_trouble_for_the_work(tmp_path: Path) -> None:
-    vitals = vitals_of(tmp_path / "missing" / "health", Clock())
+def test_a_file_that_cannot_be_written_is_told_once_and_no_trouble_for_the_work(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = tmp_path / "missing" / "health"
+    vitals = vitals_of(place, Clock())
     vitals.beat(Worker(), look)
     vitals.end()
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [
+        f"no sign of life can be written to {place}: No such file or directory; "
+        "OPENMSISTREAM_HEALTH_FILE may name another file"
+    ]
 
 
 def test_without_anybody_who_watches_nothing_is_looked_at() -> None:
@@ -131,7 +142,17 @@ def test_without_anybody_who_watches_nothing_is_looked_at() -> None:
     Vitals("Up", {}).beat(Worker(), unwanted)
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"form": 2}', '{"form": 1, "odd": 1}', "[]", "null"])
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes have no place in folders there")
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(file: Path) -> None:
+    os.mkfifo(file)
+    assert read(file) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", '{"form": 2}', '{"form": 1, "odd": 1}', "[]", "null",
+     '{"form": 1, "program": "x", "pid": 1, "started": 1, "updated": "1"}'],
+)  # fmt: skip
 def test_a_file_of_another_form_says_nothing(file: Path, text: str) -> None:
     file.write_text(text)
     assert read(file) is None
@@ -147,6 +168,12 @@ PULSE = Pulse("Up", 7, NOW - 100, NOW - 1, files=12)
         (replace(PULSE, failed=2, trouble="no broker answers"), True, "Up: 12 done, 2 failed; no broker answers"),
         (replace(PULSE, state="stopping"), True, "Up is stopping"),
         (replace(PULSE, updated=NOW - 31), False, "Up (process 7) stands still: its last sign of life is 31 s old"),
+        (replace(PULSE, updated=NOW + 3), True, "Up: 12 done"),
+        (
+            replace(PULSE, updated=NOW + 3600),
+            False,
+            "Up (process 7) has given no sign of life since the clock was set back",
+        ),
         (replace(PULSE, state="ended"), False, "Up has ended"),
         (replace(PULSE, state="ended", error="full disk"), False, "Up has ended: full disk"),
         (None, False, "no program has said yet that it runs"),

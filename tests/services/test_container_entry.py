@@ -55,6 +55,11 @@ def test_one_quoted_string_is_the_same_with_c_before_it_or_without(words: list[s
     assert program_of(words, which) == UPLOAD
 
 
+def test_a_quoted_command_may_be_longer_than_a_name_of_a_file() -> None:
+    words = ["DataFileUploadDirectory", "data", "--topic_name", "t" * 300]
+    assert program_of([" ".join(words)], which) == words
+
+
 def test_quotation_marks_inside_a_quoted_string_hold_words_together() -> None:
     assert program_of(["DataFileUploadDirectory 'my data'"], which) == ["DataFileUploadDirectory", "my data"]
 
@@ -216,22 +221,25 @@ def test_the_program_takes_the_process_over() -> None:
     assert int(said) == process.pid
 
 
+ASKING = {signal.SIGINT, signal.SIGTERM}
+
+
 @linux
 @pytest.mark.parametrize(
     ("number", "program", "held"), [(1, "openmsistream", True), (1, "somebodys", False), (7, "openmsistream", False)]
 )
-def test_as_process_1_sigterm_is_held_back_until_a_program_of_ours_listens_and_no_other(
+def test_as_process_1_signals_are_held_back_until_a_program_of_ours_listens_and_no_other(
     monkeypatch: pytest.MonkeyPatch, number: int, program: str, held: bool
 ) -> None:
     """It would lose a signal that comes while it is being loaded; below an init of the engine nobody does."""
     seen = []
     monkeypatch.setattr(os, "getpid", lambda: number)
-    monkeypatch.setattr(os, "execvp", lambda *_: seen.append(signal.SIGTERM in signal.pthread_sigmask(0, [])))
+    monkeypatch.setattr(os, "execvp", lambda *_: seen.append(signal.pthread_sigmask(0, []) >= ASKING))
     monkeypatch.setattr(container, "programs", lambda: ["openmsistream"])
     try:
         container._become([program])
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)
     assert seen == [held]
 
 

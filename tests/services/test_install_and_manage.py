@@ -175,6 +175,7 @@ def test_a_dry_run_asks_for_nothing_and_makes_nothing(
     told = capsys.readouterr().out
     assert "the plan of DataFileDownloadDirectory" in told
     assert f"# folders that would be made: {tmp_path / 'out'}" in told
+    assert "# variables without a value, which it cannot be installed without: LAB_A, LAB_B\n" in told
     assert fake.calls == []
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "state").exists()
@@ -249,6 +250,24 @@ def test_reinstalling_takes_new_values_and_starts_what_ran(down: Fake, mode: str
     assert manages("down", mode, "--env", "LAB_B=new") == 0
     assert down.installed["down"][1] == {"LAB_A": "x:1", "LAB_B": "new"}
     assert down.calls[-3:] == ["stop down", "install down", "start down"]
+
+
+def test_what_waits_for_its_next_start_is_started_at_once_when_it_is_reinstalled(down: Fake) -> None:
+    down.states["down"] = State("waiting", enabled=True)
+    assert manages("down", "reinstall", "--env", "LAB_B=new") == 0
+    assert down.calls[-3:] == ["stop down", "install down", "start down"]
+
+
+def test_what_ran_goes_on_when_it_could_not_be_reinstalled_or_replaced(
+    down: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    down.start("down")
+    down.broken = True
+    assert manages("down", "reinstall") == 12
+    assert down.states["down"].condition == "running"
+    assert installs(*UPLOAD, "--env", "LAB_A=a", "--env", "LAB_B=b", "--service_name", "down", "--replace") == 12
+    assert down.states["down"].condition == "running"
+    assert capsys.readouterr().err == "error: it could not be installed\n" * 2
 
 
 def test_reinstalling_does_not_start_what_was_stopped(down: Fake) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,22 @@ if sys.platform != "linux":
     pytest.skip("accounts and units are those of Linux", allow_module_level=True)
 
 from openmsistream.errors import UsageError
-from openmsistream.services import LinuxServiceManager, WindowsServiceManager, accounts, faces, install, manage
+from openmsistream.services import (
+    LinuxServiceManager,
+    WindowsServiceManager,
+    accounts,
+    checking,
+    faces,
+    install,
+    manage,
+)
+from openmsistream.services.arguments import Understood
+from openmsistream.services.records import Records
 from openmsistream.services.supervisor import ServiceError, supervisor
 from openmsistream.services.systemd import units as systemd
 from openmsistream.services.systemd.takeover import executable_of, is_old, said_of
 from openmsistream.services.systemd.units import Systemd
+from openmsistream.services.target import target
 
 ME = accounts.account(os.geteuid())
 
@@ -65,6 +77,104 @@ def test_a_file_in_place_of_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("", "utf-8")
     with pytest.raises(ServiceError, match="x is no folder; name another one"):
         accounts.make_folder(tmp_path / "x", ME)
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only the administrator can be somebody else")
+NOBODY = accounts.Account("nobody", 65534, 65534, Path("/"))
+
+
+@pytest.fixture
+def roots() -> Iterator[Path]:
+    """A folder that is the administrator's, as are those above it."""
+    with tempfile.TemporaryDirectory(dir="/var/lib") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def may_only_write_to_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process of the account could do: Python itself may be where the account cannot read."""
+
+    def made_by(who: accounts.Account, folder: Path) -> bool:
+        there = next(path for path in folder.parents if path.exists())
+        if there.stat().st_uid != who.uid:
+            return False
+        folder.mkdir(parents=True)
+        return True
+
+    monkeypatch.setattr(accounts, "_made_by", made_by)
+
+
+@as_root
+@pytest.mark.usefixtures("may_only_write_to_its_own")
+def test_where_an_account_may_not_make_a_folder_the_administrator_makes_it_theirs(roots: Path) -> None:
+    accounts.make_folder(roots / "a" / "b", NOBODY)
+    assert (roots / "a").stat().st_uid == NOBODY.uid
+    assert (roots / "a" / "b").is_dir()
+    with pytest.raises(ServiceError, match="cannot be made: nobody may not; make it: sudo install -d -o nobody"):
+        accounts.make_folder(roots / "c", NOBODY, alone=True)
+
+
+@as_root
+@pytest.mark.usefixtures("may_only_write_to_its_own")
+@pytest.mark.parametrize("theirs", [False, True], ids=["the administrator's", "the account's"])
+def test_the_administrator_makes_no_folder_behind_a_link_or_below_a_folder_of_others(roots: Path, theirs: bool) -> None:
+    """It could lead to a place where whatever is in a folder is believed."""
+    (roots / "target").mkdir()
+    (roots / "own").mkdir()
+    (roots / "own" / "link").symlink_to(roots / "target")
+    if theirs:
+        os.chown(roots / "own", NOBODY.uid, -1)
+    with pytest.raises(ServiceError, match="link/new cannot be made: nobody may not"):
+        accounts.make_folder(roots / "own" / "link" / "new", NOBODY)
+    assert list((roots / "target").iterdir()) == []
+
+
+@as_root
+def test_records_are_not_kept_where_somebody_else_could_replace_them(roots: Path) -> None:
+    """They say as whom a service runs."""
+    (roots / "x" / "services").mkdir(parents=True)
+    records = Records(roots / "x" / "services")
+    os.chown(roots / "x", NOBODY.uid, -1)
+    with (
+        pytest.raises(ServiceError, match=f"{roots}/x is not the administrator's alone.*; see whose it is"),
+        records.alone(),
+    ):
+        pass
+
+
+def test_two_that_change_services_do_not_meet(tmp_path: Path) -> None:
+    records = Records(tmp_path / "services")
+    told = pytest.raises(ServiceError, match=r"somebody else installs .*; try again when that is done")
+    with records.alone(), told, records.alone():
+        pass
+    assert not records.folder.exists()  # nothing is kept there, so nothing is left
+    with records.alone():
+        pass
+
+
+def test_code_of_an_account_is_loaded_by_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(accounts, "account", lambda who: NOBODY)
+    monkeypatch.setattr(accounts, "is_administrator", lambda: True)
+    monkeypatch.setattr(accounts, "check_access", lambda *args: None)
+    monkeypatch.setattr(accounts, "as_account", lambda who: {"env": {"LANG": "C.UTF-8", "PATH": "/nowhere"}})
+    monkeypatch.chdir(tmp_path)
+    Path("own_code.py").write_text("import os\nprint(os.environ['PATH'])\ndef work(args): pass\n", "utf-8")
+
+    assert checking.checked(target("own_code:work"), ["a b", "--x=\udcff"], "nobody") == (
+        Understood(("a b", "--x=\udcff")),
+        tmp_path,
+    )
+    with pytest.raises(SystemExit) as ended:
+        checking.checked(target("own_code:none"), [], "nobody")
+
+    assert ended.value.code == 2
+    said = capfd.readouterr()
+    assert said.out == "/nowhere\n" * 2
+    assert said.err == f"error: own_code has no none; look into {tmp_path / 'own_code.py'}\n"
+    assert "own_code" not in sys.modules
 
 
 # -- systems without --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from openmsistream.errors import ConfigError, UsageError
 from openmsistream.services import environment_file
-from openmsistream.services.credentials import ALL, Wanted, complete, given, passed_on, wanted
+from openmsistream.services.credentials import ALL, Wanted, complete, given, passed_on, wanted, without_value
 
 CONFIG = """\
 [broker]
@@ -71,6 +71,12 @@ def test_what_is_no_name_is_refused_and_its_value_is_not_shown() -> None:
     assert "s3cret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("value", ["a\0b", "a\udcffb"])
+def test_a_value_that_is_no_text_is_refused_and_not_shown(value: str) -> None:
+    with pytest.raises(UsageError, match=r"^the value of LAB is no text \(UTF-8\); give another one$"):
+        given([f"LAB={value}"], [], {})
+
+
 def test_what_is_not_given_comes_from_the_environment() -> None:
     assert complete(Wanted(("A",), ("B",)), {}, {"A": "1", "B": "2", "C": "3"}, None) == {"A": "1", "B": "2"}
 
@@ -91,6 +97,10 @@ def test_an_empty_value_is_as_good_as_none() -> None:
     assert complete(Wanted(("A",)), {"A": ""}, {"A": "x"}, None) == {"A": "x"}
     with pytest.raises(UsageError, match="the configuration needs A, which is not set"):
         complete(Wanted(("A",)), {"A": ""}, {}, None)
+
+
+def test_a_value_may_stand_in_a_file_and_an_empty_one_is_none() -> None:
+    assert without_value(["A", "B", "C"], {"A": "x", "B_FILE": "/b", "C": ""}) == ["C"]
 
 
 def test_a_person_is_asked_until_there_is_an_answer() -> None:

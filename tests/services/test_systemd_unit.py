@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from openmsistream.errors import UsageError
 from openmsistream.services.service import Service
 from openmsistream.services.supervisor import State
 from openmsistream.services.systemd.state import last_error, properties, state_of
@@ -41,6 +42,20 @@ def test_a_word_of_a_command_is_quoted(text: str, quoted: str) -> None:
 def test_a_dollar_means_nothing_outside_of_a_command() -> None:
     assert value("A=$X") == '"A=$X"'
     assert whole("/a $b 5%") == "/a $b 5%%"
+
+
+@pytest.mark.parametrize("folder", ["/srv/x\nUser=root", "/srv/x\\", "/srv/x ", "/srv/x\t"])
+def test_a_folder_whose_name_would_be_more_than_one_setting_is_refused(folder: str) -> None:
+    """A line that ends with a backslash goes on in the next one: the user that it runs as would be gone."""
+    with pytest.raises(
+        UsageError, match=r"cannot stand in a unit of systemd.*; rename it, or install from another folder"
+    ):
+        lines(replace(ONE, folder=folder))
+
+
+def test_a_folder_to_write_to_has_no_line_break_in_its_name() -> None:
+    with pytest.raises(UsageError, match=r"the path '/srv/x\\ny' has a line break or the like"):
+        lines(replace(ONE, writes=("/srv/x\ny",)))
 
 
 def test_it_runs_as_the_user_that_was_named() -> None:

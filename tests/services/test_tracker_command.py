@@ -86,6 +86,14 @@ def test_every_mistake_has_its_line_column_and_field(file: Path, capsys: pytest.
     assert err == "error: tracker.json has 4 mistakes; correct them\n"
 
 
+def test_a_missing_field_that_has_to_be_filled_in_is_not_said_to_be_empty_at_will(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(file, [{name: value for name, value in RECORD.items() if name != "primary_contact_name"}])
+    _, out, _ = run(capsys, "check")
+    assert out.endswith('primary_contact_name: this field is missing; add the line "primary_contact_name": "...",\n')
+
+
 def test_a_file_that_is_no_json_is_told_line_by_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text(OLD, encoding="utf-8")
     code, out, err = run(capsys, "check")

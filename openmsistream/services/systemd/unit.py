@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from openmsistream.errors import UsageError
 from openmsistream.services.service import Service
 
 MARK = "# Written by InstallService of openmsistream"
@@ -32,6 +33,7 @@ USAGE = 2
 
 _HOMES = ("/home", "/root", "/run/user")
 _TEMPORARY = ("/tmp", "/var/tmp")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SPECIAL = re.compile(r'[\\"\x00-\x1f\x7f]')
 
 
@@ -76,7 +78,12 @@ def value(text: str) -> str:
 
 
 def whole(text: str) -> str:
-    """A setting that is one path, without quotes."""
+    """A setting that is one text: systemd knows no quotes or escapes there. UsageError for what would not stay one."""
+    if _CONTROL.search(text) or text.endswith("\\") or text != text.strip():
+        raise UsageError(
+            f"{text!r} cannot stand in a unit of systemd: it ends with a space or '\\', or has a line break or the like",
+            "rename it, or install from another folder",
+        )
     return text.replace("%", "%%")
 
 
@@ -186,5 +193,10 @@ def _below(paths: Sequence[str], folders: Sequence[str]) -> bool:
 
 
 def _list(setting: str, paths: Sequence[str]) -> list[str]:
+    for path in paths:
+        if _CONTROL.search(path):  # in these settings it knows quotes, but no escapes
+            raise UsageError(
+                f"the path {path!r} has a line break or the like, which units of systemd do not take", "rename it"
+            )
     words = [value(path) for path in dict.fromkeys(paths)]
     return [setting + " ".join(words)] if words else []

@@ -102,8 +102,8 @@ class Systemd:
                 raise ServiceError(
                     f"{there} is there already and is not ours", "choose another name with --service_name"
                 )
-        Records.of(self.scope).write_values(service.name, values)
         text = self._text(service)
+        Records.of(self.scope).write_values(service.name, values)
         beside = file.with_name(f".{file.name}.new")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ class Systemd:
         if file.exists() and not is_ours(file):
             raise ServiceError(f"{file} is not ours", "remove it by hand, if that is what you want")
         if self.state(service.name).is_there:
-            self._do("stop", name, quiet=True)
+            self._do("stop", name)  # what cannot be stopped keeps its unit: without one nobody would look after it
             self._do("disable", name, quiet=True)
         try:
             file.unlink(missing_ok=True)

@@ -27,6 +27,7 @@ _KEY = re.compile(r"[A-Za-z0-9]{30,}|[A-Za-z0-9+/]{43,}={0,2}")
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _SIGNS = {"\n": "a line feed", "\t": "a tab", "\b": "a backspace", "\f": "a form feed", "\r": "a carriage return"}
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\b": "\\b", "\f": "\\f", "\r": "\\r"}
+_EMPTY = ' (it may be "" where nothing is known)'
 _PATHS = ("service_local_location", "service_local_target_folder", "code_metadata")
 _TYPE_NAMES = {dict: "a group of names", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
@@ -76,7 +77,7 @@ def _against_schema(reading: Reading, several: bool) -> Iterator[Finding]:
     for error in Draft202012Validator(schema()).iter_errors(reading.value):
         path: Path_ = tuple(error.absolute_path)
         for name in _missing(error):
-            advice = f'add the line "{name}": "...", (it may be "" where nothing is known)'
+            advice = f'add the line "{name}": "...",{_EMPTY if _may_be_empty(name) else ""}'
             yield Finding(reading.place(path), True, _field((*path, name), several), "this field is missing", advice)
         if error.validator != "required":
             yield Finding(reading.place(path), True, _field(path, several), *_in_words(error))
@@ -87,6 +88,10 @@ def _missing(error: ValidationError) -> list[str]:
     if error.validator != "required" or not isinstance(error.instance, dict):
         return []
     return [name for name in FIELDS if error.message.startswith(f"'{name}' ")]
+
+
+def _may_be_empty(name: str) -> bool:
+    return str(schema()["$defs"]["record"]["properties"][name]["$ref"]).endswith("/text")
 
 
 def _in_words(error: ValidationError) -> tuple[str, str]:
