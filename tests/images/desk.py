@@ -13,6 +13,7 @@ from secured import PASSWORD, Secured
 from typing_shell import Block, blocks
 
 PAGE = REPOSITORY / "docs" / "deploy.md"
+README = REPOSITORY / "README.md"
 
 
 def section(title: str, page: Path = PAGE) -> list[Block]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from containers import Container, Harbour
-from desk import clone, edited, filled_in, section
+from desk import README, clone, edited, filled_in, section
 from lab import expect
 from secured import PASSWORD, Secured
 from typing_shell import Shell
@@ -100,4 +100,14 @@ def test_what_runs_where(machine: Machine) -> None:
     for block in section("What runs where"):
         said = machine.shell.block(block)
         assert "Ada Lovelace" in said
-        assert "no mistakes" in said or "right" in said or "valid" in said
+        assert "no mistakes" in said
+
+
+def test_the_service_of_the_readme(machine: Machine, secured: Secured) -> None:
+    *_, block = section("On machines nobody sits at", README)
+    machine.shell.type("cp openmsi.env.example openmsi.env; FOLDER=instrument; mkdir $FOLDER")
+    machine.write("openmsi.env", filled_in(machine.read("openmsi.env"), secured))
+    machine.write("config.config", edited(machine.read("config.config"), secured))
+    assert "running since" in machine.shell.block(block)
+    machine.write("instrument/first.txt", "one")
+    expect(lambda: machine.sent("first.txt"), 60)
