@@ -116,6 +116,7 @@ def test_a_container_and_an_image_of_your_own(desk: Desk, secured: Secured) -> N
     for block in section("A container"):
         match block.name:
             case "looking":
+                expect(lambda: "first start on" in desk.said("send"), 60)  # what is there before is not sent
                 desk.write("instrument/first.txt", "one\ntwo\n")
                 expect(lambda: "first.txt" in tree(desk.home / "copy"), 60, lambda: desk.said("send"))
                 expect(lambda: desk.engine.containers.get("send").health == "healthy", 60)
@@ -187,6 +188,7 @@ def test_the_containers_of_the_readme(desk: Desk, secured: Secured) -> None:
     fill_in(desk, secured)
     made = re.findall(r"^[0-9a-f]{64}$", shell.block(alone), re.M)[-1]
     try:
+        expect(lambda: "first start on" in desk.said(made), 60)  # what is there before is not sent
         desk.write("instrument/first.txt", "one")
         expect(lambda: _sent(desk, "first.txt", made), 60, lambda: desk.said(made))
     finally:
