@@ -12,6 +12,7 @@ from typing import Any
 import pexpect
 
 PROMPT = "typed-in> "
+FIRST_PROMPT = r"[$#] $"
 LIMIT = 240.0
 
 
@@ -47,22 +48,27 @@ class Shell:
             command[0], command[1:], cwd=str(folder), env=dict(environ), encoding="utf-8", codec_errors="replace",
             dimensions=(50, 500), timeout=LIMIT,
         )  # fmt: skip
-        self.ready(f"PS1='{PROMPT}' PS2='' PROMPT_COMMAND='' TERM=dumb; bind 'set enable-bracketed-paste off'")
+        self._typed = 0
+        self._until(FIRST_PROMPT, regex=True)  # what is typed before a terminal is set up is shown twice
+        self.ready("PS2='' PROMPT_COMMAND='' TERM=dumb; bind 'set enable-bracketed-paste off'")
 
-    def ready(self, line: str) -> None:
-        """Type what gives this prompt, which is all that is known of a shell."""
+    def ready(self, line: str = ":") -> None:
+        """Type this, and have our prompt from then on, whatever there was before."""
         self._bash.sendline(line)
-        self._bash.sendline("echo set-''up")
-        self._until("set-up\r\n")
+        self._bash.sendline(
+            f"PS1='{PROMPT[:2]}''{PROMPT[2:]}'"
+        )  # not as it will be shown, since what is typed is shown, too
         self._until(PROMPT)
 
     def type(self, line: str, limit: float = LIMIT) -> str:
         """What a command says; AssertionError when it fails."""
+        self._typed += 1
         self._bash.sendline(line)
         said = self._until(PROMPT, limit)
-        self._bash.sendline("echo code-$?")
-        code = re.findall(r"code-(\d+)\r\n", self._until(PROMPT))
-        assert code == ["0"], f"{line}\nended with {code}:\n{said}"
+        self._bash.sendline(f"echo code-{self._typed}-$?")
+        code = self._until(rf"code-{self._typed}-\d+\r\n", limit, regex=True, shown=True).rstrip()
+        self._until(PROMPT)
+        assert code.endswith(f"code-{self._typed}-0"), f"{line}\nended with {code}:\n{said}"
         return said.partition("\n")[2].replace("\r", "")  # without what was typed
 
     def block(self, block: Block) -> str:
@@ -73,7 +79,7 @@ class Shell:
         """Type what opens another shell, with a prompt that ends like this, and give that one ours."""
         self._bash.sendline(line)
         self._until(prompt, limit, regex=True)
-        self.ready(f"PS1='{PROMPT}'")
+        self.ready()
 
     def leave(self) -> None:
         """Back to the shell before."""
@@ -92,13 +98,14 @@ class Shell:
     def close(self) -> None:
         self._bash.close(force=True)
 
-    def _until(self, what: str, limit: float = LIMIT, *, regex: bool = False) -> str:
+    def _until(self, what: str, limit: float = LIMIT, *, regex: bool = False, shown: bool = False) -> str:
+        """What is said until this comes, with it when it is to be `shown`."""
         try:
             (self._bash.expect if regex else self._bash.expect_exact)([what], timeout=limit)
         except pexpect.ExceptionPexpect as error:
             raise AssertionError(f"no {what!r} within {limit:g} s:\n{self._bash.before}") from error
         self.heard += str(self._bash.before)
-        return str(self._bash.before)
+        return str(self._bash.before) + (str(self._bash.after) if shown else "")
 
 
 def as_user(user: int, group: int, socket: Path) -> list[str]:
