@@ -12,6 +12,7 @@ import subprocess
 import uuid
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +27,7 @@ from secured import Secured, secured_broker
 
 from openmsistream.broker.lock import exclusive
 from openmsistream.broker.ports import unused
+from openmsistream.errors import BrokerProcessError
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # its image cannot be had everywhere; we remove ours
 
@@ -235,5 +237,12 @@ def secured(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactor
     """A Kafka that wants an account, on this machine, at an address that containers reach."""
     network = engine.networks.get("bridge").attrs
     gateway = network["IPAM"]["Config"][0].get("Gateway") or "172.17.0.1"
-    with secured_broker(tmp_path_factory.mktemp("secured"), gateway) as broker:
+    with ExitStack() as running:
+        for tries_left in (2, 1, 0):
+            try:
+                broker = running.enter_context(secured_broker(tmp_path_factory.mktemp("secured"), gateway))
+                break
+            except BrokerProcessError:  # another process of this run took one of its ports meanwhile
+                if not tries_left:
+                    raise
         yield broker
