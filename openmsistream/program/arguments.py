@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from openmsistream.config import container
 from openmsistream.program.logs import FORMS, level_of
 
 DEFAULT_TOPIC = "test"
@@ -160,6 +159,8 @@ def existing_dir(text: str) -> Path:
     path = Path(text).resolve()
     if path.is_dir():
         return path
+    from openmsistream.config import container  # half of what a command line would load otherwise, to be shown
+
     raise argparse.ArgumentTypeError(f"{text} is not a folder" if path.exists() else container.no_folder(text))
 
 
